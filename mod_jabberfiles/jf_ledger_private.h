@@ -1,0 +1,92 @@
+/**
+ * Shared by the files of the ledger and by nothing else.
+ */
+#ifndef JF_LEDGER_PRIVATE_H
+#define JF_LEDGER_PRIVATE_H
+
+#include <apr_reslist.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#include "jf_ledger.h"
+#include "jf_sqlite.h"
+#include "jf_statements.h"
+
+/** One thread's wish to write; lives on the stack of that thread, which waits. */
+typedef struct jf_write_t jf_write_t;
+
+/** A promise that could not be taken back yet (see jf_ledger_cancel). */
+typedef struct jf_forgotten_t jf_forgotten_t;
+
+struct jf_ledger_t {
+    apr_pool_t *pool; /* unmanaged: a child process ends without touching the ledger */
+    const char *database;
+    const char *const *statements;
+    jf_durability_t durability;
+    apr_reslist_t *readers;
+    volatile apr_uint32_t stopped;
+
+    apr_thread_mutex_t *mutex; /* guards everything below */
+    apr_thread_cond_t *written;
+    jf_write_t *waiting;
+    jf_write_t **waiting_end;
+    int is_writing; /* a thread writes for all; it alone uses the two members below */
+    jf_sqlite_t *writer;
+    int writer_syncs; /* PRAGMA synchronous as last set, -1 unknown */
+    jf_forgotten_t *forgotten;
+};
+
+/** A connection for reading; give it back with jf_ledger_read_end on every way out. */
+jf_err_t *jf_ledger_read_begin(jf_sqlite_t **db, jf_ledger_t *ledger, apr_pool_t *pool);
+void jf_ledger_read_end(jf_ledger_t *ledger, jf_sqlite_t *db);
+
+/** Opens a connection of the ledger and makes sure that it is one. */
+jf_err_t *jf_ledger_connect(jf_sqlite_t **db, const jf_ledger_t *ledger, jf_sqlite_mode_t mode,
+                            apr_pool_t *pool);
+
+/** What a write does inside the transaction. It runs in the thread that writes for all. */
+typedef jf_err_t *jf_ledger_op_t(jf_sqlite_t *db, void *baton, apr_pool_t *pool);
+
+typedef enum {
+    JF_COMMIT_LAZY,   /**< may be lost with the power: a promise, which is void then anyway */
+    JF_COMMIT_DURABLE /**< as JabberFilesDurability says */
+} jf_commit_t;
+
+/**
+ * Runs @a op in a transaction, together with what other threads want to write, and waits until it
+ * is committed. If @a op returns an error its own changes are undone and the error is returned.
+ */
+jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_t *op, void *baton,
+                          apr_pool_t *pool);
+
+/**
+ * As jf_ledger_write with JF_COMMIT_DURABLE, for what frees room: on a full disk the ballast is
+ * given up and @a op runs a second time.
+ */
+jf_err_t *jf_ledger_write_freeing(jf_ledger_t *ledger, jf_ledger_op_t *op, void *baton,
+                                  apr_pool_t *pool);
+
+/** Reads an area row (columns as in STMT_AREA_BY_JID). */
+void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *pool);
+
+/** Reads a file row (columns as in STMT_FILE_BY_TOKEN). */
+void jf_ledger_read_file_row(jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *pool);
+
+/** Inside a transaction or not: an area, or JF_ERR_NOT_FOUND. */
+jf_err_t *jf_ledger_find_area(jf_area_t *area, jf_sqlite_t *db, const char *jid, apr_pool_t *pool);
+
+/** Inside a transaction or not: the row of a path, expired or not; *found says if there is one. */
+jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, const char *jid,
+                              const char *path, apr_pool_t *pool);
+
+/** Collects column 0 of all rows of a started statement into an array of const char *. */
+jf_err_t *jf_ledger_collect_texts(apr_array_header_t **texts, sqlite3_stmt *stmt, apr_pool_t *pool);
+
+/** 1 if @a file is past its time at @a now_us. */
+int jf_ledger_is_expired(const jf_file_t *file, apr_time_t now_us);
+
+/** JF_ERR_PRECONDITION if @a precondition does not hold for @a current (NULL: no file). */
+jf_err_t *jf_ledger_judge(const jf_precondition_t *precondition, const jf_file_t *current,
+                          apr_pool_t *pool);
+
+#endif

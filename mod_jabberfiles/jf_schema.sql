@@ -1,0 +1,85 @@
+-- SCHEMA 1
+-- Which ledger this is. The store has a note of it, so that nobody sweeps it by another ledger.
+CREATE TABLE ledger (id TEXT NOT NULL) STRICT;
+INSERT INTO ledger VALUES (lower(hex(randomblob(16))));
+
+-- An area is one bare JID. The three sums are kept by the triggers below and by nothing else, so
+-- "used equals the sum of the files" holds in every transaction by construction.
+CREATE TABLE area (
+  id             INTEGER PRIMARY KEY,
+  jid            TEXT    NOT NULL UNIQUE,
+  quota_bytes    INTEGER CHECK (quota_bytes >= -1), -- NULL: by the configuration; -1: unlimited
+  used_bytes     INTEGER NOT NULL DEFAULT 0 CHECK (used_bytes >= 0),
+  reserved_bytes INTEGER NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
+  file_count     INTEGER NOT NULL DEFAULT 0 CHECK (file_count >= 0),
+  created_us     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE file (
+  id         INTEGER PRIMARY KEY,
+  area_id    INTEGER NOT NULL REFERENCES area (id),
+  path       TEXT    NOT NULL,
+  token      TEXT    NOT NULL UNIQUE,
+  object     TEXT    NOT NULL UNIQUE,
+  size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
+  media_type TEXT    NOT NULL,
+  sha256     BLOB    CHECK (sha256 IS NULL OR length(sha256) = 32),
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER, -- NULL: never
+  UNIQUE (area_id, path)
+) STRICT;
+
+CREATE INDEX file_expiry ON file (expires_us) WHERE expires_us IS NOT NULL;
+
+-- Bytes promised to an upload in flight. The object names the upload: it is random, so a late
+-- process can never settle the reservation of another. credit_bytes is what the file that will be
+-- replaced gives back; one upload at a time has it. instance names the process that uploads.
+CREATE TABLE reservation (
+  object       TEXT    PRIMARY KEY,
+  area_id      INTEGER NOT NULL REFERENCES area (id),
+  path         TEXT    NOT NULL,
+  size_bytes   INTEGER NOT NULL CHECK (size_bytes >= 0),
+  credit_bytes INTEGER NOT NULL CHECK (credit_bytes >= 0),
+  instance     TEXT    NOT NULL,
+  created_us   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reservation_path ON reservation (area_id, path);
+CREATE INDEX reservation_instance ON reservation (instance);
+
+CREATE TRIGGER file_inserted AFTER INSERT ON file BEGIN
+  UPDATE area SET used_bytes = used_bytes + new.size_bytes, file_count = file_count + 1
+   WHERE id = new.area_id;
+END;
+
+-- A file that goes takes its credit along: the upload that counted on it needs the bytes itself.
+CREATE TRIGGER file_deleted AFTER DELETE ON file BEGIN
+  UPDATE area SET used_bytes = used_bytes - old.size_bytes, file_count = file_count - 1
+   WHERE id = old.area_id;
+  UPDATE reservation SET credit_bytes = 0
+   WHERE area_id = old.area_id AND path = old.path AND credit_bytes > 0;
+END;
+
+CREATE TRIGGER file_replaced AFTER UPDATE OF size_bytes ON file BEGIN
+  UPDATE area SET used_bytes = used_bytes - old.size_bytes + new.size_bytes
+   WHERE id = new.area_id;
+  UPDATE reservation SET credit_bytes = min(credit_bytes, new.size_bytes)
+   WHERE area_id = new.area_id AND path = new.path AND credit_bytes > new.size_bytes;
+END;
+
+CREATE TRIGGER reservation_inserted AFTER INSERT ON reservation BEGIN
+  UPDATE area SET reserved_bytes = reserved_bytes + max(0, new.size_bytes - new.credit_bytes)
+   WHERE id = new.area_id;
+END;
+
+CREATE TRIGGER reservation_deleted AFTER DELETE ON reservation BEGIN
+  UPDATE area SET reserved_bytes = reserved_bytes - max(0, old.size_bytes - old.credit_bytes)
+   WHERE id = old.area_id;
+END;
+
+CREATE TRIGGER reservation_updated AFTER UPDATE OF size_bytes, credit_bytes ON reservation BEGIN
+  UPDATE area SET reserved_bytes = reserved_bytes
+                                   - max(0, old.size_bytes - old.credit_bytes)
+                                   + max(0, new.size_bytes - new.credit_bytes)
+   WHERE id = new.area_id;
+END;

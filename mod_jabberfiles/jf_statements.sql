@@ -1,0 +1,128 @@
+-- STMT_LEDGER_ID
+SELECT id FROM ledger
+
+-- STMT_AREA_BY_JID
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+  FROM area WHERE jid = ?1
+
+-- STMT_AREA_LIST
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+  FROM area WHERE jid > ?1 ORDER BY jid LIMIT ?2
+
+-- STMT_AREA_INSERT
+INSERT INTO area (jid, created_us) VALUES (?1, ?2) ON CONFLICT (jid) DO NOTHING
+
+-- STMT_AREA_SET_QUOTA
+-- -2 stands for "by the configuration", which is NULL in the table.
+UPDATE area SET quota_bytes = nullif(?2, -2) WHERE jid = ?1
+
+-- STMT_AREA_DELETE
+DELETE FROM area WHERE id = ?1
+
+-- STMT_AREA_SUMS_WRONG
+-- Areas whose sums differ from their rows: only a damaged or hand-edited ledger has any.
+SELECT a.jid, a.used_bytes, a.file_count, a.reserved_bytes,
+       (SELECT coalesce(sum(size_bytes), 0) FROM file WHERE area_id = a.id) AS used,
+       (SELECT count(*) FROM file WHERE area_id = a.id) AS files,
+       (SELECT coalesce(sum(max(0, size_bytes - credit_bytes)), 0)
+          FROM reservation WHERE area_id = a.id) AS reserved
+  FROM area a
+ WHERE a.used_bytes <> used OR a.file_count <> files OR a.reserved_bytes <> reserved
+
+-- STMT_AREA_SUMS_REPAIR
+UPDATE area SET
+  used_bytes = (SELECT coalesce(sum(size_bytes), 0) FROM file WHERE area_id = area.id),
+  file_count = (SELECT count(*) FROM file WHERE area_id = area.id),
+  reserved_bytes = (SELECT coalesce(sum(max(0, size_bytes - credit_bytes)), 0)
+                      FROM reservation WHERE area_id = area.id)
+
+-- STMT_TOTALS
+SELECT count(*), coalesce(sum(file_count), 0), coalesce(sum(used_bytes), 0),
+       (SELECT count(*) FROM reservation)
+  FROM area
+
+-- STMT_FILE_BY_TOKEN
+SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
+       f.created_us, f.expires_us
+  FROM file f JOIN area a ON a.id = f.area_id
+ WHERE f.token = ?1 AND (f.expires_us IS NULL OR f.expires_us > ?2)
+
+-- STMT_FILE_BY_PATH
+SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
+       f.created_us, f.expires_us
+  FROM area a JOIN file f ON f.area_id = a.id
+ WHERE a.jid = ?1 AND f.path = ?2
+
+-- STMT_FILE_LIST
+-- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers. No upper end: NULL.
+SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
+       f.created_us, f.expires_us
+  FROM area a JOIN file f ON f.area_id = a.id
+ WHERE a.jid = ?1 AND f.path >= ?2 AND (?3 IS NULL OR f.path < ?3) AND f.path > ?4
+   AND (f.expires_us IS NULL OR f.expires_us > ?5)
+ ORDER BY f.path LIMIT ?6
+
+-- STMT_FILE_EACH
+SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
+       f.created_us, f.expires_us
+  FROM file f JOIN area a ON a.id = f.area_id
+ WHERE f.object > ?1 ORDER BY f.object LIMIT ?2
+
+-- STMT_FILE_EXPIRED
+SELECT object FROM file WHERE expires_us IS NOT NULL AND expires_us <= ?1 LIMIT ?2
+
+-- STMT_FILE_OBJECTS_OF_AREA
+SELECT object FROM file WHERE area_id = ?1
+UNION ALL
+SELECT object FROM reservation WHERE area_id = ?1
+
+-- STMT_FILE_INSERT
+INSERT INTO file (area_id, path, token, object, size_bytes, media_type, sha256, created_us, expires_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, -1))
+
+-- STMT_FILE_REPLACE
+UPDATE file SET object = ?3, size_bytes = ?4, media_type = ?5, sha256 = ?6, created_us = ?7,
+                expires_us = nullif(?8, -1)
+ WHERE area_id = ?1 AND path = ?2
+
+-- STMT_FILE_DELETE
+DELETE FROM file WHERE area_id = ?1 AND path = ?2
+
+-- STMT_FILE_DELETE_OBJECT
+DELETE FROM file WHERE object = ?1
+
+-- STMT_FILE_DELETE_AREA
+DELETE FROM file WHERE area_id = ?1
+
+-- STMT_OBJECT_KNOWN
+SELECT 1 FROM file WHERE object = ?1 UNION ALL SELECT 1 FROM reservation WHERE object = ?1
+
+-- STMT_CREDIT_TAKEN
+SELECT 1 FROM reservation WHERE area_id = ?1 AND path = ?2 AND credit_bytes > 0
+
+-- STMT_RESERVATION_INSERT
+INSERT INTO reservation (object, area_id, path, size_bytes, credit_bytes, instance, created_us)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+
+-- STMT_RESERVATION_GET
+SELECT r.area_id, r.path, r.size_bytes, r.credit_bytes, a.quota_bytes, a.used_bytes,
+       a.reserved_bytes, a.jid
+  FROM reservation r JOIN area a ON a.id = r.area_id WHERE r.object = ?1
+
+-- STMT_RESERVATION_RESIZE
+UPDATE reservation SET size_bytes = ?2 WHERE object = ?1
+
+-- STMT_RESERVATION_DELETE
+DELETE FROM reservation WHERE object = ?1
+
+-- STMT_RESERVATION_DELETE_AREA
+DELETE FROM reservation WHERE area_id = ?1
+
+-- STMT_RESERVATION_INSTANCES
+SELECT DISTINCT instance FROM reservation
+
+-- STMT_RESERVATION_OBJECTS
+SELECT object FROM reservation WHERE instance = ?1
+
+-- STMT_RESERVATION_DELETE_INSTANCE
+DELETE FROM reservation WHERE instance = ?1
