@@ -1,0 +1,142 @@
+#include "jf_store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+/* ---- paths ---- */
+
+const char *jf_store_relative_path(const char *name, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "objects/%.2s/%s", name, name);
+}
+
+/* RESOLVE_NO_SYMLINKS covers the directories on the way; O_NOFOLLOW alone covers only the last part
+ * and serves where the kernel (or a container's filter) does not know openat2. */
+int jf_store_open_beneath(const jf_store_t *store, const char *path, int flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = (apr_uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
+        .mode = mode,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, store->root_fd, path, &how, sizeof(how));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+        fd = openat(store->root_fd, path, (int)how.flags, mode);
+    }
+    return fd;
+}
+
+/* ---- creating and opening ---- */
+
+static jf_err_t *make_directory(const char *path, apr_pool_t *pool)
+{
+    if (mkdir(path, 0700) == 0) {
+        return NULL;
+    }
+    struct stat st;
+    if (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return NULL;
+    }
+    return jf_err_from_system(errno, pool, "cannot create the directory %s", path);
+}
+
+jf_err_t *jf_store_create(const char *directory, apr_pool_t *pool)
+{
+    const char *objects = apr_pstrcat(pool, directory, "/objects", NULL);
+    JF_TRY(make_directory(objects, pool));
+    JF_TRY(make_directory(apr_pstrcat(pool, directory, "/alive", NULL), pool));
+    for (int i = 0; i < JF_STORE_FANOUT; i++) {
+        JF_TRY(make_directory(apr_psprintf(pool, "%s/%02x", objects, i), pool));
+    }
+    return NULL;
+}
+
+static apr_status_t close_store(void *data)
+{
+    jf_store_t *store = data;
+    close(store->root_fd);
+    return APR_SUCCESS;
+}
+
+jf_err_t *jf_store_open(jf_store_t **store_out, const char *directory, int is_durable,
+                        apr_pool_t *pool)
+{
+    jf_store_t *store = apr_pcalloc(pool, sizeof(*store));
+    store->directory = apr_pstrdup(pool, directory);
+    store->alive_directory = apr_pstrcat(pool, directory, "/alive", NULL);
+    store->is_durable = is_durable;
+    store->root_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->root_fd < 0) {
+        return jf_err_from_system(errno, pool, "cannot open the store %s", directory);
+    }
+    apr_pool_cleanup_register(pool, store, close_store, apr_pool_cleanup_null);
+    *store_out = store;
+    return NULL;
+}
+
+const char *jf_store_alive_directory(const jf_store_t *store)
+{
+    return store->alive_directory;
+}
+
+const char *jf_store_path(const jf_store_t *store, const char *name, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%s/objects/%.2s/%s", store->directory, name, name);
+}
+
+/* ---- binding to a ledger ---- */
+
+static jf_err_t *write_note(const char *path, const char *id, apr_pool_t *pool)
+{
+    size_t length = strlen(id);
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return jf_err_from_system(errno, pool, "cannot create %s", path);
+    }
+    int is_written = write(fd, id, length) == (ssize_t)length && fsync(fd) == 0;
+    int error = errno;
+    if (close(fd) != 0 || !is_written) {
+        return jf_err_from_system(is_written ? errno : error, pool, "cannot write %s", path);
+    }
+    return NULL;
+}
+
+/* An empty note is one that a crash interrupted: it counts as none. */
+static jf_err_t *read_note(char *note, apr_size_t size, const char *path, apr_pool_t *pool)
+{
+    note[0] = '\0';
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? NULL : jf_err_from_system(errno, pool, "cannot open %s", path);
+    }
+    ssize_t length = read(fd, note, size - 1);
+    note[length > 0 ? length : 0] = '\0';
+    close(fd);
+    return NULL;
+}
+
+jf_err_t *jf_store_bind(const char *directory, const char *id, apr_pool_t *pool)
+{
+    char note[128];
+    const char *path = apr_pstrcat(pool, directory, "/ledger-id", NULL);
+    JF_TRY(read_note(note, sizeof(note), path, pool));
+    if (note[0] == '\0') {
+        return write_note(path, id, pool);
+    }
+    if (strcmp(note, id) != 0) {
+        return jf_err_make(
+            JF_ERR_UNAVAILABLE, APR_SUCCESS, pool,
+            "the store %s belongs to the ledger %s and this is the ledger %s: put the "
+            "right ledger back, or take another directory; if all files in this store "
+            "may go, remove %s",
+            directory, note, id, path);
+    }
+    return NULL;
+}

@@ -1,0 +1,239 @@
+#include "jf_upload.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "jf_digest.h"
+#include "jf_token.h"
+#include "jf_units.h"
+
+/* An upload of unknown length asks for this much at first and for twice as much each time, so that
+ * a long one costs few transactions and a short one does not block the quota of its owner. */
+#define PROMISE_STEP_BYTES_MIN (1 << 20)
+#define PROMISE_STEP_BYTES_MAX (64 << 20)
+
+struct jf_upload_t {
+    jf_service_t *service;
+    const jf_upload_request_t *request;
+    apr_pool_t *pool;
+    const char *name; /* of the object and of the promise */
+    jf_object_t *object;
+    EVP_MD_CTX *hash; /* NULL if no digest was announced */
+    apr_int64_t written_bytes;
+    apr_int64_t promised_bytes;
+    apr_int64_t step_bytes;
+    int is_over;
+};
+
+/* ---- beginning ---- */
+
+static jf_err_t *too_large(const jf_upload_t *upload, apr_int64_t size_bytes)
+{
+    apr_int64_t limit_bytes = upload->request->max_file_bytes;
+    jf_err_t *err = jf_err_make(
+        JF_ERR_TOO_LARGE, APR_SUCCESS, upload->pool,
+        "a file may have up to %" APR_INT64_T_FMT " bytes, this one has %" APR_INT64_T_FMT "%s",
+        limit_bytes, size_bytes,
+        upload->request->length_bytes == JF_LENGTH_UNKNOWN ? " or more" : "");
+    err->limit_bytes = limit_bytes;
+    err->required_bytes = size_bytes;
+    return err;
+}
+
+static jf_err_t *check_size(const jf_upload_t *upload, apr_int64_t size_bytes)
+{
+    apr_int64_t limit_bytes = upload->request->max_file_bytes;
+    return limit_bytes != JF_UNLIMITED && size_bytes > limit_bytes ? too_large(upload, size_bytes)
+                                                                   : NULL;
+}
+
+static jf_err_t *promise(jf_upload_t *upload, apr_time_t now_us)
+{
+    const jf_upload_request_t *request = upload->request;
+    int is_known = request->length_bytes != JF_LENGTH_UNKNOWN;
+    jf_reserve_t reserve = {
+        .object = upload->name,
+        .jid = request->jid,
+        .path = request->path,
+        .need_bytes = is_known ? request->length_bytes : 0,
+        .want_bytes = is_known ? request->length_bytes : upload->step_bytes,
+        .quota_bytes = request->quota_bytes,
+        .precondition = request->precondition,
+    };
+    JF_TRY(jf_service_instance(&reserve.instance, upload->service, upload->pool));
+    return jf_ledger_reserve(&upload->promised_bytes, upload->service->ledger, &reserve, now_us,
+                             upload->pool);
+}
+
+static jf_err_t *start_hash(jf_upload_t *upload)
+{
+    if (!upload->request->sha256) {
+        return NULL;
+    }
+    upload->hash = EVP_MD_CTX_new();
+    if (upload->hash && EVP_DigestInit_ex(upload->hash, EVP_sha256(), NULL)) {
+        return NULL;
+    }
+    return jf_err_make(JF_ERR_IO, APR_ENOMEM, upload->pool, "SHA-256 cannot be computed");
+}
+
+void jf_upload_abort(jf_upload_t *upload)
+{
+    if (upload->is_over) {
+        return;
+    }
+    upload->is_over = 1;
+    EVP_MD_CTX_free(upload->hash);
+    if (upload->object) {
+        jf_store_discard(upload->object);
+    }
+    jf_ledger_cancel(upload->service->ledger, upload->name);
+}
+
+static apr_status_t abort_cleanup(void *data)
+{
+    jf_upload_abort(data);
+    return APR_SUCCESS;
+}
+
+jf_err_t *jf_upload_begin(jf_upload_t **upload_out, jf_service_t *service,
+                          const jf_upload_request_t *request, apr_time_t now_us, apr_pool_t *pool)
+{
+    jf_upload_t *upload = apr_pcalloc(pool, sizeof(*upload));
+    upload->service = service;
+    upload->request = request;
+    upload->pool = pool;
+    upload->step_bytes = PROMISE_STEP_BYTES_MIN;
+    JF_TRY(check_size(upload, request->length_bytes));
+    JF_TRY(jf_token_hex(&upload->name, pool));
+    JF_TRY(promise(upload, now_us));
+
+    /* A pre-cleanup: it must run before the object's own, which lies in the same pool. */
+    apr_pool_pre_cleanup_register(pool, upload, abort_cleanup);
+    jf_err_t *err = jf_store_new_object(&upload->object, service->store, upload->name, pool);
+    if (!err) {
+        err = start_hash(upload);
+    }
+    if (err) {
+        jf_upload_abort(upload);
+        return err;
+    }
+    *upload_out = upload;
+    return NULL;
+}
+
+/* ---- writing ---- */
+
+static jf_err_t *extend_promise(jf_upload_t *upload, apr_int64_t size_bytes)
+{
+    if (upload->request->length_bytes != JF_LENGTH_UNKNOWN) {
+        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, upload->pool,
+                           "the content has more than the announced %" APR_INT64_T_FMT " bytes",
+                           upload->request->length_bytes);
+    }
+    if (upload->step_bytes < PROMISE_STEP_BYTES_MAX) {
+        upload->step_bytes *= 2;
+    }
+    return jf_ledger_extend(&upload->promised_bytes, upload->service->ledger, upload->name,
+                            size_bytes, size_bytes + upload->step_bytes,
+                            upload->request->quota_bytes, upload->pool);
+}
+
+jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t length)
+{
+    apr_int64_t size_bytes = upload->written_bytes + (apr_int64_t)length;
+    JF_TRY(check_size(upload, size_bytes));
+    if (size_bytes > upload->promised_bytes) {
+        JF_TRY(extend_promise(upload, size_bytes));
+    }
+    if (upload->hash && !EVP_DigestUpdate(upload->hash, data, length)) {
+        return jf_err_make(JF_ERR_IO, APR_EGENERAL, upload->pool, "SHA-256 cannot be computed");
+    }
+    JF_TRY(jf_store_write(upload->object, data, length));
+    upload->written_bytes = size_bytes;
+    return NULL;
+}
+
+/* ---- finishing ---- */
+
+static jf_err_t *check_complete(const jf_upload_t *upload)
+{
+    apr_int64_t announced_bytes = upload->request->length_bytes;
+    if (announced_bytes == JF_LENGTH_UNKNOWN || announced_bytes == upload->written_bytes) {
+        return NULL;
+    }
+    return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, upload->pool,
+                       "the content has %" APR_INT64_T_FMT " bytes where %" APR_INT64_T_FMT
+                       " were announced",
+                       upload->written_bytes, announced_bytes);
+}
+
+static jf_err_t *check_hash(const jf_upload_t *upload)
+{
+    unsigned char sha256[EVP_MAX_MD_SIZE];
+    if (!upload->hash) {
+        return NULL;
+    }
+    if (!EVP_DigestFinal_ex(upload->hash, sha256, NULL)) {
+        return jf_err_make(JF_ERR_IO, APR_EGENERAL, upload->pool, "SHA-256 cannot be computed");
+    }
+    if (memcmp(sha256, upload->request->sha256, JF_SHA256_BYTES) == 0) {
+        return NULL;
+    }
+    return jf_err_make(JF_ERR_DIGEST, APR_SUCCESS, upload->pool,
+                       "the content has the digest %s where %s was announced",
+                       jf_digest_format(sha256, upload->pool),
+                       jf_digest_format(upload->request->sha256, upload->pool));
+}
+
+/* A time beyond what can be counted is never. */
+static apr_time_t expiry(apr_interval_time_t expire_us, apr_time_t now_us)
+{
+    return expire_us == JF_NEVER || expire_us > APR_INT64_MAX - now_us ? JF_NEVER
+                                                                       : now_us + expire_us;
+}
+
+static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us)
+{
+    const jf_upload_request_t *request = upload->request;
+    const char *replaced;
+    jf_settle_t settlement = {
+        .object = upload->name,
+        .size_bytes = upload->written_bytes,
+        .media_type = request->media_type,
+        .sha256 = request->sha256,
+        .expires_us = expiry(request->expire_us, now_us),
+        .precondition = request->precondition,
+    };
+    JF_TRY(jf_token_link(&settlement.token, upload->pool));
+    JF_TRY(jf_ledger_settle(file, &replaced, created, upload->service->ledger, &settlement, now_us,
+                            upload->pool));
+    jf_store_keep(upload->object);
+    upload->is_over = 1;
+    EVP_MD_CTX_free(upload->hash);
+    if (replaced) {
+        /* The upload has succeeded; bytes that cannot be removed now are swept as an orphan later.
+         */
+        (void)jf_store_remove(upload->service->store, replaced, upload->pool);
+    }
+    return NULL;
+}
+
+jf_err_t *jf_upload_finish(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us)
+{
+    jf_err_t *err = check_complete(upload);
+    if (!err) {
+        err = check_hash(upload);
+    }
+    if (!err) {
+        err = jf_store_finish(upload->object);
+    }
+    if (!err) {
+        err = settle(file, created, upload, now_us);
+    }
+    if (err) {
+        jf_upload_abort(upload);
+    }
+    return err;
+}
