@@ -1,0 +1,95 @@
+#include "mod_jabberfiles_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "jf_digest.h"
+#include "jf_media.h"
+
+static jf_err_t *find(jf_file_t *file, request_rec *r)
+{
+    const jfm_request_t *request = jfm_request(r);
+    const jf_name_t *name = &request->name;
+    jf_ledger_t *ledger = request->server->service->ledger;
+    if (name->kind == JF_NAME_FILE) {
+        return jf_ledger_file_by_path(file, ledger, name->jid, name->path, r->request_time,
+                                      r->pool);
+    }
+    JF_TRY(jf_ledger_file_by_token(file, ledger, name->token, r->request_time, r->pool));
+    if (strcmp(jf_names_leaf(file->path), name->leaf) != 0) {
+        return jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, r->pool, "the link has another name");
+    }
+    return NULL;
+}
+
+/*
+ * claim_location() told the core to make no entity tag for a file, so that it compares with ours;
+ * but it also marks the answer as one that has none. This takes the mark away before the header
+ * goes out.
+ */
+#define KEEP_ETAG "JABBERFILES_KEEP_ETAG"
+
+static apr_status_t keep_etag(ap_filter_t *filter, apr_bucket_brigade *bb)
+{
+    apr_table_unset(filter->r->notes, "no-etag");
+    ap_remove_output_filter(filter);
+    return ap_pass_brigade(filter->next, bb);
+}
+
+void jfm_register_get(void)
+{
+    ap_register_output_filter(KEEP_ETAG, keep_etag, NULL, AP_FTYPE_CONTENT_SET);
+}
+
+static void describe(request_rec *r, const jf_file_t *file)
+{
+    const jfm_request_t *request = jfm_request(r);
+    int is_inline = jf_media_is_inline(file->media_type, request->config->inline_types);
+    if (!is_inline) {
+        jfm_set_sandbox(r);
+    }
+    core_request_config *core = ap_get_core_module_config(r->request_config);
+    core->suppress_charset = 1; /* AddDefaultCharset is a guess, too */
+    ap_set_content_type(r, jf_media_to_serve(file->media_type, r->pool));
+    jfm_set_header(r, "Content-Disposition",
+                   jf_media_disposition(is_inline, jf_names_leaf(file->path), r->pool));
+    apr_table_setn(r->headers_out, "ETag", jfm_etag(file, r->pool));
+    ap_add_output_filter(KEEP_ETAG, NULL, r, r->connection);
+    if (file->sha256) {
+        apr_table_setn(r->headers_out, "Repr-Digest", jf_digest_format(file->sha256, r->pool));
+    }
+    /* A link keeps its name when the content changes and stops working when it expires. */
+    apr_table_setn(r->headers_out, "Cache-Control",
+                   request->name.kind == JF_NAME_LINK ? "no-cache" : "private, no-cache");
+}
+
+/* From here on it is a file like any other for the core, which opens, ranges, compares and sends
+ * it. */
+static void hand_to_default_handler(request_rec *r, const jf_store_t *store, const jf_file_t *file)
+{
+    r->filename = (char *)jf_store_path(store, file->object, r->pool);
+    r->finfo.filetype = APR_REG;
+    r->finfo.size = file->size_bytes;
+    r->finfo.mtime = file->created_us;
+    r->finfo.valid = APR_FINFO_TYPE | APR_FINFO_SIZE | APR_FINFO_MTIME;
+    r->path_info = NULL;
+    r->handler = "default-handler";
+}
+
+int jfm_get_fixups(request_rec *r)
+{
+    const jf_store_t *store = jfm_request(r)->server->service->store;
+    jf_file_t *file = apr_palloc(r->pool, sizeof(*file));
+    jf_err_t *err = find(file, r);
+    if (!err) {
+        err = jf_store_check(store, file->object, file->size_bytes, r->pool);
+    }
+    if (err) {
+        return jfm_refuse(r, err);
+    }
+    jfm_request(r)->file = file;
+    describe(r, file);
+    hand_to_default_handler(r, store, file);
+    return OK;
+}

@@ -1,0 +1,119 @@
+#include "mod_jabberfiles_private.h"
+
+#include <apr_optional.h>
+#include <mod_watchdog.h>
+
+#include "jf_sweep.h"
+
+/* What has to be gone within a minute is gone after two rounds at most. */
+#define ROUND_US apr_time_from_sec(10)
+/* A big store is searched for orphans a little in each round, which costs half a percent of one
+ * core. */
+#define ORPHAN_BUDGET_US 50000
+
+/* ---- sweeping, in one process at a time ---- */
+
+/* Where the search for orphans goes on, of this process; one for each service. */
+static jf_sweep_t *sweeps;
+
+static void sweep_one(jf_sweep_t *sweep, server_rec *server, apr_pool_t *pool)
+{
+    jf_sweep_result_t result;
+    jf_err_t *err = jf_sweep_round(&result, sweep, apr_time_now(), ORPHAN_BUDGET_US, pool);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
+                     JFLOGNO(0060) "sweep: %s; tried again in 10 s", err->text);
+    }
+    if (result.expired_files || result.cancelled_promises || result.orphans) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, server,
+                     JFLOGNO(0061) "sweep: %d expired files, %d uploads of ended processes, %d "
+                                   "orphaned objects removed",
+                     result.expired_files, result.cancelled_promises, result.orphans);
+    }
+}
+
+/* In the thread that starts the child: the watchdog's own must not allocate from the child's pool.
+ */
+void jfm_janitor_child_init(apr_pool_t *pchild)
+{
+    const apr_array_header_t *stores = jfm_stores();
+    sweeps = apr_pcalloc(pchild, sizeof(*sweeps) * ((apr_size_t)stores->nelts + 1));
+    for (int i = 0; i < stores->nelts; i++) {
+        sweeps[i].service = APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
+    }
+}
+
+static apr_status_t sweep_all(int state, void *baton, apr_pool_t *pool)
+{
+    const apr_array_header_t *stores = jfm_stores();
+    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
+        if (sweeps[i].service) {
+            sweep_one(&sweeps[i], baton, pool);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- what each process has to do for itself ---- */
+
+static void retry_one(const jf_service_t *service, server_rec *server, apr_pool_t *pool)
+{
+    jf_err_t *err = jf_ledger_retry_cancels(service->ledger, pool);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
+                     JFLOGNO(0062) "taking back the promises of broken uploads: %s; tried again "
+                                   "in 10 s",
+                     err->text);
+    }
+}
+
+static apr_status_t retry_cancels(int state, void *baton, apr_pool_t *pool)
+{
+    const apr_array_header_t *stores = jfm_stores();
+    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
+        const jf_service_t *service =
+            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
+        if (service) {
+            retry_one(service, baton, pool);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- start ---- */
+
+typedef struct watchdog_t {
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) * get_instance;
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) * register_callback;
+} watchdog_t;
+
+static apr_status_t register_one(const watchdog_t *watchdog, const char *name, int is_singleton,
+                                 ap_watchdog_callback_fn_t *callback, server_rec *main,
+                                 apr_pool_t *pconf)
+{
+    ap_watchdog_t *instance;
+    apr_status_t status = watchdog->get_instance(&instance, name, 0, is_singleton, pconf);
+    return status == APR_SUCCESS ? watchdog->register_callback(instance, ROUND_US, main, callback)
+                                 : status;
+}
+
+void jfm_janitor_start(apr_pool_t *pconf, server_rec *main)
+{
+    watchdog_t watchdog = {
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance),
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback),
+    };
+    apr_status_t status = APR_ENOTIMPL;
+    if (watchdog.get_instance && watchdog.register_callback) {
+        status = register_one(&watchdog, "_jabberfiles_sweep_", 1, sweep_all, main, pconf);
+    }
+    if (status == APR_SUCCESS) {
+        status = register_one(&watchdog, "_jabberfiles_child_", 0, retry_cancels, main, pconf);
+    }
+    if (status != APR_SUCCESS) {
+        ap_log_error(
+            APLOG_MARK, APLOG_CRIT, status, main,
+            JFLOGNO(0063) "mod_watchdog is needed and cannot be used: expired files stay on "
+                          "the disk and broken uploads keep their quota");
+    }
+}

@@ -1,0 +1,168 @@
+#include "mod_jabberfiles_private.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* Of this process: made in child_init, before any thread of the child runs, and never changed. */
+static apr_array_header_t *stores;
+
+const apr_array_header_t *jfm_stores(void)
+{
+    return stores;
+}
+
+int jfm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    stores = NULL;
+    return OK;
+}
+
+/* ---- in the parent ---- */
+
+static int complain(const server_rec *server, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                 JFLOGNO(0001) "JabberFiles On needs %s in the same server", what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Runs for "httpd -t", too, so it looks at the configuration only and touches no file. */
+int jfm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)plog;
+    (void)ptemp;
+    for (server_rec *server = main; server; server = server->next) {
+        jfm_server_config_t *config = jfm_server_config(server);
+        if (config->has_location != 1) {
+            continue;
+        }
+        if (!config->store) {
+            return complain(server, "JabberFilesStore");
+        }
+        if (!config->domains) {
+            return complain(server, "JabberFilesDomain");
+        }
+        if (!config->database) {
+            config->database = apr_pstrcat(pconf, config->store, "/ledger.db", NULL);
+        }
+    }
+    return OK;
+}
+
+/* Servers that name the same store share it; the first of them stands for all. */
+static const jfm_server_config_t *first_with_store(server_rec *main,
+                                                   const jfm_server_config_t *config)
+{
+    for (server_rec *server = main; server; server = server->next) {
+        const jfm_server_config_t *other = jfm_server_config(server);
+        if (other->has_location == 1 && strcmp(other->store, config->store) == 0) {
+            return other;
+        }
+    }
+    return config;
+}
+
+static int set_up(server_rec *server, apr_pool_t *ptemp)
+{
+    const jfm_server_config_t *config = jfm_server_config(server);
+    jf_err_t *err = jfm_setup(config, server, ptemp);
+    if (err && err->code == JF_ERR_BUSY) {
+        /* Somebody holds the ledger for long. A restart must not take the site down for that. */
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
+                     JFLOGNO(0002) "store %s: %s; uploads get 503 until it is free", config->store,
+                     err->text);
+        return OK;
+    }
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, err->status, server,
+                     JFLOGNO(0003) "store %s, ledger %s: %s", config->store, config->database,
+                     err->text);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)plog;
+    int is_used = 0;
+    /* httpd reads its configuration twice at start; files are for the second time. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    for (server_rec *server = main; server; server = server->next) {
+        const jfm_server_config_t *config = jfm_server_config(server);
+        if (config->has_location != 1) {
+            continue;
+        }
+        is_used = 1;
+        if (first_with_store(main, config) == config && set_up(server, ptemp) != OK) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    if (is_used) {
+        jf_err_t *err = jfm_status_create(pconf);
+        if (err) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG, err->status, main, JFLOGNO(0004) "%s", err->text);
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+        jfm_janitor_start(pconf, main);
+    }
+    return OK;
+}
+
+/* ---- in a child ---- */
+
+/* A child may end in the middle of anything, in prefork even inside a signal handler. So it ends as
+ * if it were killed: nothing more is written, and the sweep of another child takes back what it had
+ * promised. A pre-cleanup: it must run before the requests' pools, whose cleanups would write to
+ * the ledger. */
+static apr_status_t stop_ledgers(void *data)
+{
+    const apr_array_header_t *all = data;
+    for (int i = 0; i < all->nelts; i++) {
+        const jf_service_t *service = APR_ARRAY_IDX(all, i, const jfm_server_config_t *)->service;
+        if (service) {
+            jf_ledger_stop(service->ledger);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static jf_service_t *open_service(const jfm_server_config_t *config, const server_rec *server,
+                                  apr_pool_t *pchild)
+{
+    jf_service_t *service = NULL;
+    jf_err_t *err =
+        jf_service_open(&service, config->store, config->database, jfm_durability(config), pchild);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, err->status, server,
+                     JFLOGNO(0005) "store %s: %s; this child answers 503", config->store,
+                     err->text);
+    }
+    return service;
+}
+
+void jfm_child_init(apr_pool_t *pchild, server_rec *main)
+{
+    stores = apr_array_make(pchild, 2, sizeof(const jfm_server_config_t *));
+    apr_pool_pre_cleanup_register(pchild, stores, stop_ledgers);
+    for (server_rec *server = main; server; server = server->next) {
+        jfm_server_config_t *config = jfm_server_config(server);
+        if (config->has_location != 1) {
+            continue;
+        }
+        const jfm_server_config_t *first = first_with_store(main, config);
+        if (first == config) {
+            config->service = open_service(config, server, pchild);
+            APR_ARRAY_PUSH(stores, const jfm_server_config_t *) = config;
+        } else {
+            config->service = first->service;
+        }
+    }
+    jfm_janitor_child_init(pchild);
+}

@@ -1,0 +1,69 @@
+#include "mod_jabberfiles_private.h"
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "jf_units.h"
+
+static json_t *bytes_or_null(apr_int64_t bytes)
+{
+    return bytes == JF_UNLIMITED ? json_null() : json_integer(bytes);
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static json_t *time_or_null(apr_time_t time_us)
+{
+    apr_time_exp_t t;
+    if (time_us == JF_NEVER) {
+        return json_null();
+    }
+    apr_time_exp_gmt(&t, time_us);
+    return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
+                        t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(t.tm_usec / 1000));
+}
+
+static json_t *file_as_json(request_rec *r, const jf_file_t *file)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "path", json_string(file->path));
+    json_object_set_new(object, "size_bytes", json_integer(file->size_bytes));
+    json_object_set_new(object, "content_type", json_string(file->media_type));
+    json_object_set_new(object, "created", time_or_null(file->created_us));
+    json_object_set_new(object, "expires", time_or_null(file->expires_us));
+    json_object_set_new(object, "link", json_string(jfm_link_url(r, file)));
+    json_object_set_new(object, "url", json_string(jfm_area_url(r, file->jid, file->path)));
+    json_object_set_new(object, "etag", json_string(jfm_etag(file, r->pool)));
+    return object;
+}
+
+static json_t *list_as_json(request_rec *r, const jfm_list_t *list)
+{
+    json_t *files = json_array();
+    for (int i = 0; i < list->files->nelts; i++) {
+        json_array_append_new(files, file_as_json(r, &APR_ARRAY_IDX(list->files, i, jf_file_t)));
+    }
+    json_t *object = json_object();
+    json_object_set_new(object, "area", json_string(list->jid));
+    json_object_set_new(object, "used_bytes", json_integer(list->area.used_bytes));
+    json_object_set_new(object, "reserved_bytes", json_integer(list->area.reserved_bytes));
+    json_object_set_new(object, "quota_bytes", bytes_or_null(list->quota_bytes));
+    json_object_set_new(object, "files", files);
+    json_object_set_new(object, "next", list->next_url ? json_string(list->next_url) : json_null());
+    return object;
+}
+
+int jfm_list_as_json(request_rec *r, const jfm_list_t *list)
+{
+    json_t *object = list_as_json(r, list);
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (!text) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ap_set_content_type(r, "application/json");
+    ap_rputs(text, r);
+    ap_rputs("\n", r);
+    free(text);
+    return OK;
+}

@@ -1,0 +1,198 @@
+/**
+ * Shared by the glue files of the module: configuration, what is known of a request, the parts'
+ * functions.
+ *
+ * Glue parses, asks the library (jf_*.h) and answers; it decides nothing about bytes or quotas.
+ */
+#ifndef MOD_JABBERFILES_PRIVATE_H
+#define MOD_JABBERFILES_PRIVATE_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "jf_names.h"
+#include "jf_service.h"
+
+extern module AP_MODULE_DECLARE_DATA jabberfiles_module;
+APLOG_USE_MODULE(jabberfiles);
+
+/** Every log line has a tag of its own; a guard proves that none is used twice. */
+#define JFLOGNO(number) "JF" #number ": "
+
+/** r->handler of requests that the module answers itself. */
+#define JFM_HANDLER "jabberfiles"
+
+/* ---- configuration (mod_jabberfiles_config.c) ---- */
+
+typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
+
+/* A setting is named once: the lists below make the struct, the "unset" it starts with, and its
+ * merge. NUM members start as JFM_UNSET, PTR members as NULL. */
+#define JFM_UNSET (-100)
+
+/* Policy that depends on the URL. */
+#define JFM_DIR_MEMBERS(NUM, PTR)                                                      \
+    NUM(int, is_on)                                                                    \
+    PTR(const char *, base) /* path of the <Location> that is BASE, "" for the root */ \
+    NUM(apr_int64_t, quota_bytes)                                                      \
+    NUM(apr_int64_t, max_file_bytes)                                                   \
+    NUM(apr_int64_t, expire_us)                                                        \
+    PTR(const char *, base_url)                                                        \
+    PTR(apr_array_header_t *, inline_types) /* of const char * */                      \
+    NUM(int, cors)                                                                     \
+    PTR(apr_array_header_t *, cors_origins) /* of const char * */
+
+/* Where things are, and whom they are for. */
+#define JFM_SERVER_MEMBERS(NUM, PTR)                                      \
+    NUM(int, has_location) /* some <Location> of this server is a BASE */ \
+    PTR(const char *, store)                                              \
+    PTR(const char *, database)                                           \
+    NUM(int, durability)                                                  \
+    PTR(apr_array_header_t *, domains) /* of const char *, prepared */    \
+    PTR(jf_service_t *, service)       /* of this process, set in child_init */
+
+#define JFM_DECLARE(type, name) type name;
+
+typedef struct jfm_dir_config_t {
+    JFM_DIR_MEMBERS(JFM_DECLARE, JFM_DECLARE)
+} jfm_dir_config_t;
+
+typedef struct jfm_server_config_t {
+    JFM_SERVER_MEMBERS(JFM_DECLARE, JFM_DECLARE)
+} jfm_server_config_t;
+
+extern const command_rec jfm_commands[];
+
+void *jfm_dir_config_create(apr_pool_t *pool, char *path);
+void *jfm_dir_config_merge(apr_pool_t *pool, void *base, void *add);
+void *jfm_server_config_create(apr_pool_t *pool, server_rec *server);
+void *jfm_server_config_merge(apr_pool_t *pool, void *base, void *add);
+
+jfm_dir_config_t *jfm_dir_config(const request_rec *r);
+jfm_server_config_t *jfm_server_config(const server_rec *server);
+
+/** Effective values: what was set, or the documented default. */
+apr_int64_t jfm_quota_bytes(const jfm_dir_config_t *config);
+apr_int64_t jfm_max_file_bytes(const jfm_dir_config_t *config);
+apr_interval_time_t jfm_expire_us(const jfm_dir_config_t *config);
+jfm_cors_t jfm_cors(const jfm_dir_config_t *config);
+jf_durability_t jfm_durability(const jfm_server_config_t *config);
+
+/* ---- a request ---- */
+
+typedef struct jfm_request_t {
+    jfm_dir_config_t *config;
+    jfm_server_config_t *server;
+    jf_name_t name;
+    const jf_file_t *file; /**< GET: what is served, NULL until it is found */
+    apr_table_t *headers;  /**< what goes with every answer to this request, errors and 304 too */
+    const jf_err_t *err;   /**< why the request was refused, NULL if it was not (or not by us) */
+    int is_counted;        /**< as a refusal, for server-status */
+    int body_was_taken;    /**< the request's content was read, or there is none */
+} jfm_request_t;
+
+/** What the module knows of a request; NULL if the request is not for it. */
+jfm_request_t *jfm_request(const request_rec *r);
+
+/* ---- parts ---- */
+
+/** mod_jabberfiles_life.c: from reading the configuration to the end of a child. */
+int jfm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+int jfm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+void jfm_child_init(apr_pool_t *pchild, server_rec *main);
+
+/**
+ * The stores of this process, each once, as array of const jfm_server_config_t *; NULL before
+ * child_init. Its service is NULL if the store could not be opened.
+ */
+const apr_array_header_t *jfm_stores(void);
+
+/** mod_jabberfiles_setup.c: creates store and ledger of @a config as the user that children run as.
+ */
+jf_err_t *jfm_setup(const jfm_server_config_t *config, server_rec *server, apr_pool_t *pool);
+
+/** mod_jabberfiles_map.c: what a URL means. */
+int jfm_translate(request_rec *r);
+int jfm_map_to_storage(request_rec *r);
+int jfm_type_checker(request_rec *r);
+int jfm_fixups(request_rec *r);
+int jfm_handler(request_rec *r);
+
+/** mod_jabberfiles_access.c: who may do it. */
+void jfm_register_access(apr_pool_t *pool);
+/** OK, or the status to refuse with: an area is for its owner, whatever Require says. */
+int jfm_check_owner(request_rec *r);
+
+/** Refuses whatever else of httpd (DocumentRoot, Alias, a CGI's path) leads into a store. */
+int jfm_protect_store(request_rec *r);
+
+/** What each method does; they return a status as handlers do. */
+int jfm_get_fixups(request_rec *r); /* mod_jabberfiles_get.c: the core's default handler delivers */
+void jfm_register_get(void);
+int jfm_put(request_rec *r);     /* mod_jabberfiles_put.c */
+int jfm_delete(request_rec *r);  /* mod_jabberfiles_delete.c */
+int jfm_list(request_rec *r);    /* mod_jabberfiles_list.c */
+int jfm_options(request_rec *r); /* mod_jabberfiles_headers.c */
+
+/** mod_jabberfiles_precondition.c: If-Match and the others, to be judged in the transaction. */
+jf_precondition_t jfm_precondition(request_rec *r);
+
+/** mod_jabberfiles_links.c: URLs that are handed out, absolute. */
+const char *jfm_link_url(request_rec *r, const jf_file_t *file);
+const char *jfm_area_url(request_rec *r, const char *jid, const char *path);
+/** The strong entity tag of a file's content, with its quotes. */
+const char *jfm_etag(const jf_file_t *file, apr_pool_t *pool);
+
+/** mod_jabberfiles_list_html.c: a list as a page; links and names are escaped. */
+typedef struct jfm_list_t {
+    const char *jid;
+    const char *prefix;
+    jf_area_t area; /**< zeros if nothing was uploaded yet */
+    apr_int64_t quota_bytes;
+    const apr_array_header_t *files; /**< of jf_file_t */
+    const char *next_url;            /**< of the next page, or NULL */
+} jfm_list_t;
+int jfm_list_as_html(request_rec *r, const jfm_list_t *list);
+/** mod_jabberfiles_list_json.c: the same for programs. */
+int jfm_list_as_json(request_rec *r, const jfm_list_t *list);
+/** 1 if Accept names JSON. A client that takes anything is taken for a person. */
+int jfm_wants_json(const request_rec *r);
+
+/** mod_jabberfiles_headers.c: what every answer of BASE carries, errors too. */
+void jfm_set_common_headers(request_rec *r);
+/** Sets a header field of the answer, whatever the answer will be; @a value lives as long as @a r.
+ */
+void jfm_set_header(request_rec *r, const char *name, const char *value);
+/** Sets all of them again: some ways to an error in the core lose them. */
+void jfm_restore_headers(request_rec *r);
+/** Content-Security-Policy for a file that is not shown inline. */
+void jfm_set_sandbox(request_rec *r);
+/** Content-Security-Policy for a page of ours with this <style>. */
+void jfm_set_page_policy(request_rec *r, const char *style);
+
+/** mod_jabberfiles_error.c: the one map of library errors to HTTP. Logs, and returns the status. */
+int jfm_refuse(request_rec *r, const jf_err_t *err);
+/** The same for a plain reason with a sentence for the client. */
+int jfm_refuse_invalid(request_rec *r, const char *sentence);
+/** mod_jabberfiles_problem.c: explains a refusal in the body, as JSON or HTML. */
+void jfm_register_problem(void);
+void jfm_insert_problem(request_rec *r);
+
+/** mod_jabberfiles_status.c: counters of all processes, and the page that shows them. */
+jf_err_t *jfm_status_create(apr_pool_t *pconf);
+/** Counts a refused request, once; before the client can know of it and ask for the counters. */
+void jfm_status_count(request_rec *r);
+/** The same for what was refused without an error page, such as 412 of the default handler. */
+int jfm_status_count_late(request_rec *r);
+void jfm_register_status(void);
+
+/** mod_jabberfiles_janitor.c: sweeping in the background. */
+void jfm_janitor_start(apr_pool_t *pconf, server_rec *main);
+void jfm_janitor_child_init(apr_pool_t *pchild);
+
+#endif

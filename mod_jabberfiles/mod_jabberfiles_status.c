@@ -1,0 +1,180 @@
+#include "mod_jabberfiles_private.h"
+
+#include <apr_atomic.h>
+#include <apr_optional_hooks.h>
+#include <apr_shm.h>
+#include <mod_status.h>
+
+/*
+ * Refusals are counted in memory that all processes share, from one restart of httpd to the next.
+ * What the ledger knows is asked when somebody looks.
+ */
+
+/* Name in "?auto", then what a person reads. */
+#define CAUSES(X)                                      \
+    X(BadRequest, "bad request (400, 415)")            \
+    X(Unauthorized, "not logged in (401)")             \
+    X(Forbidden, "another's area (403)")               \
+    X(NotFound, "nothing there (404)")                 \
+    X(Method, "method not allowed (405)")              \
+    X(Precondition, "precondition failed (412)")       \
+    X(TooLarge, "file too large (413)")                \
+    X(Quota, "disk quota (507)")                       \
+    X(DiskFull, "disk full (507)")                     \
+    X(Unavailable, "ledger busy or unavailable (503)") \
+    X(Error, "server error (500)")                     \
+    X(Other, "other")
+
+#define AS_ENUM(name, text) CAUSE_##name,
+typedef enum { CAUSES(AS_ENUM) CAUSE_COUNT } cause_t;
+
+#define AS_NAME(name, text) #name,
+static const char *const cause_names[] = {CAUSES(AS_NAME)};
+
+#define AS_TEXT(name, text) text,
+static const char *const cause_texts[] = {CAUSES(AS_TEXT)};
+
+/* In shared memory; NULL while the configuration is read. Set in post_config, inherited by
+ * children. */
+static apr_uint32_t *counters;
+
+static apr_status_t forget_counters(void *data)
+{
+    (void)data;
+    counters = NULL;
+    return APR_SUCCESS;
+}
+
+jf_err_t *jfm_status_create(apr_pool_t *pconf)
+{
+    apr_shm_t *shm;
+    apr_status_t status = apr_shm_create(&shm, CAUSE_COUNT * sizeof(*counters), NULL, pconf);
+    if (status != APR_SUCCESS) {
+        return jf_err_from_system(status, pconf, "cannot create shared memory for the counters");
+    }
+    counters = apr_shm_baseaddr_get(shm);
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        apr_atomic_set32(&counters[i], 0);
+    }
+    apr_pool_cleanup_register(pconf, NULL, forget_counters, apr_pool_cleanup_null);
+    return NULL;
+}
+
+/* ---- counting ---- */
+
+static cause_t cause_of(int status, const jf_err_t *err)
+{
+    switch (status) {
+    case HTTP_BAD_REQUEST:
+    case HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return CAUSE_BadRequest;
+    case HTTP_UNAUTHORIZED:
+        return CAUSE_Unauthorized;
+    case HTTP_FORBIDDEN:
+        return CAUSE_Forbidden;
+    case HTTP_NOT_FOUND:
+        return CAUSE_NotFound;
+    case HTTP_METHOD_NOT_ALLOWED:
+        return CAUSE_Method;
+    case HTTP_PRECONDITION_FAILED:
+        return CAUSE_Precondition;
+    case HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return CAUSE_TooLarge;
+    case HTTP_INSUFFICIENT_STORAGE:
+        return err && err->code == JF_ERR_QUOTA ? CAUSE_Quota : CAUSE_DiskFull;
+    case HTTP_SERVICE_UNAVAILABLE:
+        return CAUSE_Unavailable;
+    case HTTP_INTERNAL_SERVER_ERROR:
+        return CAUSE_Error;
+    default:
+        return CAUSE_Other;
+    }
+}
+
+void jfm_status_count(request_rec *r)
+{
+    jfm_request_t *request = jfm_request(r);
+    if (request && !request->is_counted && counters && ap_is_HTTP_ERROR(r->status)) {
+        request->is_counted = 1;
+        apr_atomic_inc32(&counters[cause_of(r->status, request->err)]);
+    }
+}
+
+int jfm_status_count_late(request_rec *r)
+{
+    jfm_status_count(r);
+    return DECLINED;
+}
+
+/* ---- showing ---- */
+
+static void show_short(request_rec *r, const jf_totals_t *totals)
+{
+    ap_rprintf(r,
+               "JabberFilesAreas: %" APR_INT64_T_FMT "\nJabberFilesFiles: %" APR_INT64_T_FMT
+               "\nJabberFilesBytes: %" APR_INT64_T_FMT
+               "\nJabberFilesUploadsInFlight: %" APR_INT64_T_FMT "\n",
+               totals->areas, totals->files, totals->used_bytes, totals->uploads_in_flight);
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        ap_rprintf(r, "JabberFilesRefusals%s: %u\n", cause_names[i],
+                   apr_atomic_read32(&counters[i]));
+    }
+}
+
+static void show_long(request_rec *r, const jf_totals_t *totals)
+{
+    ap_rprintf(r,
+               "<hr>\n<h2>Jabber file areas</h2>\n<dl>\n<dt>%" APR_INT64_T_FMT
+               " areas, %" APR_INT64_T_FMT " files, %" APR_INT64_T_FMT
+               " bytes</dt>\n<dt>%" APR_INT64_T_FMT " uploads in flight</dt>\n</dl>\n"
+               "<table><tr><th>Refused since the last restart</th><th>Requests</th></tr>\n",
+               totals->areas, totals->files, totals->used_bytes, totals->uploads_in_flight);
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        ap_rprintf(r, "<tr><td>%s</td><td>%u</td></tr>\n", cause_texts[i],
+                   apr_atomic_read32(&counters[i]));
+    }
+    ap_rputs("</table>\n", r);
+}
+
+static jf_err_t *add_totals(jf_totals_t *sum, apr_pool_t *pool)
+{
+    const apr_array_header_t *stores = jfm_stores();
+    for (int i = 0; i < stores->nelts; i++) {
+        const jf_service_t *service =
+            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
+        jf_totals_t totals = {0};
+        if (service) {
+            JF_TRY(jf_ledger_totals(&totals, service->ledger, pool));
+        }
+        sum->areas += totals.areas;
+        sum->files += totals.files;
+        sum->used_bytes += totals.used_bytes;
+        sum->uploads_in_flight += totals.uploads_in_flight;
+    }
+    return NULL;
+}
+
+static int show(request_rec *r, int flags)
+{
+    jf_totals_t totals = {0};
+    if (!counters || !jfm_stores()) {
+        return DECLINED;
+    }
+    jf_err_t *err = add_totals(&totals, r->pool);
+    if (err) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, err->status, r, JFLOGNO(0050) "server-status: %s",
+                      err->text);
+        return DECLINED;
+    }
+    if (flags & AP_STATUS_SHORT) {
+        show_short(r, &totals);
+    } else {
+        show_long(r, &totals);
+    }
+    return OK;
+}
+
+void jfm_register_status(void)
+{
+    APR_OPTIONAL_HOOK(ap, status_hook, show, NULL, NULL, APR_HOOK_MIDDLE);
+}
