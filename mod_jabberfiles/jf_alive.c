@@ -101,14 +101,15 @@ jf_err_t *jf_alive_tidy(const char *directory, apr_pool_t *pool)
     if (status != APR_SUCCESS) {
         return jf_err_from_system(status, pool, "cannot read %s", directory);
     }
-    jf_err_t *err = NULL;
+    jf_err_t *first_err = NULL;
     apr_finfo_t entry;
-    while (!err && apr_dir_read(&entry, APR_FINFO_NAME, dir) == APR_SUCCESS) {
+    while (apr_dir_read(&entry, APR_FINFO_NAME, dir) == APR_SUCCESS) {
         int is_alive;
         if (jf_token_is_hex(entry.name)) {
-            err = jf_alive_check(&is_alive, directory, entry.name, pool);
+            jf_err_t *err = jf_alive_check(&is_alive, directory, entry.name, pool);
+            first_err = first_err ? first_err : err;
         }
     }
     apr_dir_close(dir);
-    return err;
+    return first_err;
 }

@@ -28,7 +28,10 @@ const char *jf_alive_name(const jf_alive_t *alive);
  */
 jf_err_t *jf_alive_check(int *is_alive, const char *directory, const char *name, apr_pool_t *pool);
 
-/** Removes the files that processes which are no more have left in @a directory. */
+/**
+ * Removes the files that processes which are no more have left in @a directory.
+ * @return the first error; everything else was tried all the same.
+ */
 jf_err_t *jf_alive_tidy(const char *directory, apr_pool_t *pool);
 
 #endif

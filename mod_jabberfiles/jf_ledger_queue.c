@@ -101,14 +101,18 @@ static jf_err_t *transaction_lost(const jf_ledger_t *ledger, apr_pool_t *pool)
                        ledger->database);
 }
 
-static void run_batch(jf_ledger_t *ledger, jf_write_t *batch)
+static jf_commit_t strictest_commit(const jf_write_t *batch)
 {
-    jf_commit_t commit = JF_COMMIT_LAZY;
-    for (jf_write_t *write = batch; write; write = write->next) {
+    jf_commit_t commit = batch->commit;
+    for (const jf_write_t *write = batch->next; write; write = write->next) {
         commit = write->commit > commit ? write->commit : commit;
     }
+    return commit;
+}
 
-    jf_err_t *err = ready_writer(ledger, commit, batch->pool);
+static void run_batch(jf_ledger_t *ledger, jf_write_t *batch)
+{
+    jf_err_t *err = ready_writer(ledger, strictest_commit(batch), batch->pool);
     for (jf_write_t *write = batch; write && !err; write = write->next) {
         run_one(ledger, write);
         if (is_database_failure(write->err) || !jf_sqlite_in_transaction(ledger->writer)) {

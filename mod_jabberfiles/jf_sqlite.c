@@ -36,6 +36,8 @@ jf_err_t *jf_sqlite_error(int code, sqlite3 *handle, apr_pool_t *pool)
         return jf_err_make(JF_ERR_BUSY, APR_EBUSY, pool, "%s", text);
     case SQLITE_FULL:
         return jf_err_make(JF_ERR_DISK_FULL, APR_ENOSPC, pool, "%s", text);
+    case SQLITE_CONSTRAINT:
+        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool, "%s", text);
     case SQLITE_READONLY:
         return jf_err_make(JF_ERR_UNAVAILABLE, EROFS, pool, "%s", text);
     default:

@@ -4,7 +4,7 @@
  * A connection belongs to one thread at a time and never crosses a fork (SQLite's own rule). Errors
  * carry SQLite's text and are one of JF_ERR_BUSY (locked for longer than JF_SQLITE_BUSY_US),
  * JF_ERR_DISK_FULL, or JF_ERR_UNAVAILABLE (cannot be opened, corrupt, input/output; read-only with
- * status EROFS).
+ * status EROFS). What the schema's constraints refuse is JF_ERR_INVALID.
  */
 #ifndef JF_SQLITE_H
 #define JF_SQLITE_H

@@ -34,44 +34,56 @@ static const char *kind_of(mode_t mode)
     }
 }
 
-static jf_err_t *check_kind(const jf_store_t *store, const char *path, mode_t wanted,
-                            struct stat *st, apr_pool_t *pool)
+static jf_err_t *check_is_file(const struct stat *st, const jf_store_t *store, const char *path,
+                               apr_pool_t *pool)
 {
-    if (fstatat(store->root_fd, path, st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return jf_err_make(JF_ERR_IO, errno, pool, "%s/%s cannot be found in the store",
-                           store->directory, path);
+    return S_ISREG(st->st_mode)
+               ? NULL
+               : jf_err_make(JF_ERR_IO, APR_SUCCESS, pool, "%s/%s is %s where a file should be",
+                             store->directory, path, kind_of(st->st_mode));
+}
+
+/* Opens an object and says what it is. */
+static jf_err_t *open_file(int *fd, struct stat *st, const jf_store_t *store, const char *name,
+                           int flags, apr_pool_t *pool)
+{
+    const char *path = jf_store_relative_path(name, pool);
+    *fd = jf_store_open_beneath(store, path, flags, 0);
+    if (*fd < 0) {
+        return jf_err_make(JF_ERR_IO, errno, pool, "%s/%s cannot be opened: %s", store->directory,
+                           path, strerrordesc_np(errno));
     }
-    if ((st->st_mode & S_IFMT) != wanted) {
-        return jf_err_make(JF_ERR_IO, APR_SUCCESS, pool, "%s/%s is %s where %s should be",
-                           store->directory, path, kind_of(st->st_mode), kind_of(wanted));
+    jf_err_t *err = fstat(*fd, st) == 0
+                        ? check_is_file(st, store, path, pool)
+                        : jf_err_from_system(errno, pool, "%s/%s", store->directory, path);
+    if (err) {
+        close(*fd);
     }
-    return NULL;
+    return err;
 }
 
 jf_err_t *jf_store_check(const jf_store_t *store, const char *name, apr_int64_t size_bytes,
                          apr_pool_t *pool)
 {
+    int fd;
     struct stat st;
-    const char *path = jf_store_relative_path(name, pool);
-    JF_TRY(check_kind(store, apr_psprintf(pool, "objects/%.2s", name), S_IFDIR, &st, pool));
-    JF_TRY(check_kind(store, path, S_IFREG, &st, pool));
+    JF_TRY(open_file(&fd, &st, store, name, O_PATH, pool));
+    close(fd);
     if (st.st_size != size_bytes) {
         return jf_err_make(JF_ERR_IO, APR_SUCCESS, pool,
                            "%s/%s has %" APR_INT64_T_FMT
                            " bytes, the ledger says %" APR_INT64_T_FMT,
-                           store->directory, path, (apr_int64_t)st.st_size, size_bytes);
+                           store->directory, jf_store_relative_path(name, pool),
+                           (apr_int64_t)st.st_size, size_bytes);
     }
     return NULL;
 }
 
 jf_err_t *jf_store_open_object(int *fd, const jf_store_t *store, const char *name, apr_pool_t *pool)
 {
-    const char *path = jf_store_relative_path(name, pool);
+    struct stat st;
     /* NONBLOCK: a planted FIFO must not stop us. */
-    *fd = jf_store_open_beneath(store, path, O_RDONLY | O_NONBLOCK, 0);
-    return *fd >= 0 ? NULL
-                    : jf_err_make(JF_ERR_IO, errno, pool, "%s/%s cannot be opened: %s",
-                                  store->directory, path, strerrordesc_np(errno));
+    return open_file(fd, &st, store, name, O_RDONLY | O_NONBLOCK, pool);
 }
 
 jf_err_t *jf_store_remove(const jf_store_t *store, const char *name, apr_pool_t *pool)

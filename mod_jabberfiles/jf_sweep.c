@@ -1,5 +1,10 @@
 #include "jf_sweep.h"
 
+static jf_err_t *first_of(jf_err_t *first, jf_err_t *second)
+{
+    return first ? first : second;
+}
+
 /* Rows that go in one transaction: few enough that an upload which waits does not notice. */
 #define EXPIRE_BATCH 100
 
@@ -7,12 +12,13 @@ static jf_err_t *expire(jf_sweep_result_t *result, jf_service_t *service, apr_ti
                         apr_pool_t *pool)
 {
     apr_array_header_t *objects;
+    jf_err_t *err = NULL;
     do {
         JF_TRY(jf_ledger_file_expire(&objects, service->ledger, EXPIRE_BATCH, now_us, pool));
         result->expired_files += objects->nelts;
-        JF_TRY(jf_service_remove_objects(service, objects, pool));
+        err = first_of(err, jf_service_remove_objects(service, objects, pool));
     } while (objects->nelts == EXPIRE_BATCH);
-    return NULL;
+    return err;
 }
 
 /* ---- promises of processes that are no more ---- */
@@ -35,10 +41,12 @@ static jf_err_t *cancel_dead(jf_sweep_result_t *result, jf_service_t *service, a
 {
     apr_array_header_t *instances;
     JF_TRY(jf_ledger_instances(&instances, service->ledger, pool));
+    jf_err_t *err = NULL;
     for (int i = 0; i < instances->nelts; i++) {
-        JF_TRY(cancel_if_dead(result, service, APR_ARRAY_IDX(instances, i, const char *), pool));
+        err = first_of(
+            err, cancel_if_dead(result, service, APR_ARRAY_IDX(instances, i, const char *), pool));
     }
-    return jf_alive_tidy(jf_store_alive_directory(service->store), pool);
+    return first_of(err, jf_alive_tidy(jf_store_alive_directory(service->store), pool));
 }
 
 /* ---- orphans ---- */
@@ -72,13 +80,15 @@ static jf_err_t *remove_orphans(jf_sweep_result_t *result, jf_sweep_t *sweep, ap
     orphan_search_t search = {sweep->service, result, now_us};
     apr_time_t end_us = apr_time_now() + budget_us;
     int visited = 0;
+    jf_err_t *err = NULL;
     do {
         int directory = sweep->next_directory;
         sweep->next_directory = (directory + 1) % JF_STORE_FANOUT;
         visited++;
-        JF_TRY(jf_store_walk(sweep->service->store, directory, remove_if_orphan, &search, pool));
+        err = first_of(
+            err, jf_store_walk(sweep->service->store, directory, remove_if_orphan, &search, pool));
     } while (visited < JF_STORE_FANOUT && apr_time_now() < end_us);
-    return NULL;
+    return err;
 }
 
 jf_err_t *jf_sweep_round(jf_sweep_result_t *result, jf_sweep_t *sweep, apr_time_t now_us,
@@ -91,5 +101,5 @@ jf_err_t *jf_sweep_round(jf_sweep_result_t *result, jf_sweep_t *sweep, apr_time_
     /* After what may have made room. None yet is no error of the sweep: the next round tries again.
      */
     (void)jf_ledger_keep_room(sweep->service->ledger, pool);
-    return expire_err ? expire_err : dead_err ? dead_err : orphan_err;
+    return first_of(expire_err, first_of(dead_err, orphan_err));
 }

@@ -207,8 +207,16 @@ static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_
         .precondition = request->precondition,
     };
     JF_TRY(jf_token_link(&settlement.token, upload->pool));
-    JF_TRY(jf_ledger_settle(file, &replaced, created, upload->service->ledger, &settlement, now_us,
-                            upload->pool));
+    jf_err_t *err = jf_ledger_settle(file, &replaced, created, upload->service->ledger, &settlement,
+                                     now_us, upload->pool);
+    if (err && err->code == JF_ERR_UNAVAILABLE) {
+        /* A commit that failed halfway may come back when the ledger is next opened. Then its bytes
+         * must be there; if it does not, they are an orphan. */
+        jf_store_keep(upload->object);
+    }
+    if (err) {
+        return err;
+    }
     jf_store_keep(upload->object);
     upload->is_over = 1;
     EVP_MD_CTX_free(upload->hash);
