@@ -1,0 +1,86 @@
+#!/bin/sh
+# The prefix of a file is its layer: jf_* is a plain library that knows nothing of httpd,
+# mod_jabberfiles* is the glue, tools use the library. Within the library the arrows below
+# are all there are.
+# shellcheck source=tests/guard/guard_common.sh
+. "${srcdir:?is set by make check}/guard_common.sh"
+
+leaves="jf_err jf_units jf_jid jf_names jf_media jf_digest jf_token"
+
+# may_include STEM: the library headers that STEM.c and STEM.h may include beside their own.
+# The store and the ledger do not know each other; jf_service orders them.
+may_include() {
+    case $1 in
+    jf_err | jf_ascii | jf_version | jf_statements | jf_schema_sql) echo ;;
+    jf_token | jf_precis) echo jf_err ;;
+    jf_units | jf_digest) echo jf_err jf_ascii ;;
+    jf_alive) echo jf_err jf_token ;;
+    jf_jid) echo jf_err jf_ascii jf_precis ;;
+    jf_names) echo jf_err jf_ascii jf_jid ;;
+    jf_media) echo jf_err jf_ascii jf_names ;;
+    jf_sqlite) echo jf_err jf_digest ;;
+    jf_schema) echo jf_err jf_sqlite jf_schema_sql ;;
+    jf_store | jf_store_*) echo "$leaves jf_store jf_store_private" ;;
+    jf_ballast) echo jf_err ;;
+    jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_ledger jf_ledger_private jf_statements" ;;
+    jf_ledger) echo "$leaves jf_ballast jf_sqlite jf_schema jf_ledger_private jf_statements" ;;
+    jf_service) echo jf_err jf_alive jf_ledger jf_store ;;
+    jf_upload | jf_sweep) echo "$leaves jf_service" ;;
+    *) echo unknown ;;
+    esac
+}
+
+# includes DIR: lines "file header" for every #include below DIR.
+includes() {
+    files=$(c_files "$1")
+    for file in $files; do
+        awk -v file="$file" '/^[ \t]*#[ \t]*include/ {
+            sub(/^[^<"]*[<"]/, ""); sub(/[>"].*/, ""); print file, $0 }' "$top/$file"
+    done
+}
+
+# matching LINES FILES HEADERS: those includes whose file and header match the two patterns.
+matching() {
+    printf '%s\n' "$1" | awk -v files="$2" -v headers="$3" \
+        'NF && $1 ~ files && $2 ~ headers { print $1 " includes " $2 }'
+}
+
+# wrong_arrows LINES: includes between library files that may_include does not allow.
+wrong_arrows() {
+    printf '%s\n' "$1" | while read -r file header; do
+        case $file in mod_jabberfiles/jf_*) ;; *) continue ;; esac
+        case $header in jf_*) ;; *) continue ;; esac
+        stem=${file##*/} && stem=${stem%.?}
+        allowed=$(may_include "$stem")
+        case " $allowed $stem " in
+        *" ${header%.h} "*) ;;
+        *" unknown "*) echo "$file is in no layer: give it a line in $guard" ;;
+        *) echo "$file includes $header" ;;
+        esac
+    done
+}
+
+module=$(includes mod_jabberfiles)
+tools=$(includes tools)
+units=$(includes tests/unit)
+all=$(printf '%s\n%s\n%s\n' "$module" "$tools" "$units")
+
+library='^mod_jabberfiles/jf_'
+httpd='^(httpd|http_.*|ap_.*|util_.*|mod_.*|mpm_.*|scoreboard|unixd)[.]h$'
+
+need_floor "$(count_lines "$(matching "$module" "$library" .)")" 40 "includes in the library"
+need_floor "$(count_lines "$(matching "$module" '/mod_' "$httpd")")" 5 "includes of httpd's headers"
+need_floor "$(count_lines "$tools")" 5 "includes in the tools"
+
+expect_none "the library never includes httpd's headers" \
+    "$(matching "$all" "$library|^tests/unit/" "$httpd")"
+expect_none "the tools never include the module's headers" \
+    "$(matching "$tools" . '(^|/)mod_')"
+expect_none "libcurl and libstrophe never come into httpd" \
+    "$(matching "$module" . '^(strophe|curl)([.]h$|/)')"
+expect_none "SQLite is the ledger's business" \
+    "$(matching "$all" '/mod_' '^(sqlite3|jf_sqlite|jf_schema)[.]h$')"
+expect_none "private headers stay with their files" \
+    "$(matching "$all" '/mod_|^tools' '^jf_.*_private[.]h$')"
+expect_none "an include against the direction of the layers" "$(wrong_arrows "$module")"
+finish
