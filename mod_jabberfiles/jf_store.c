@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,8 +19,29 @@ const char *jf_store_relative_path(const char *name, apr_pool_t *pool)
     return apr_psprintf(pool, "objects/%.2s/%s", name, name);
 }
 
-/* RESOLVE_NO_SYMLINKS covers the directories on the way; O_NOFOLLOW alone covers only the last part
- * and serves where the kernel (or a container's filter) does not know openat2. */
+/* Directory by directory, where the kernel, a container's filter or valgrind does not know openat2.
+ */
+static int open_by_steps(int root_fd, const char *path, int flags, mode_t mode)
+{
+    char directory[NAME_MAX + 1];
+    int at = root_fd;
+    for (const char *slash; at >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+        snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
+        int next = openat(at, directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (at != root_fd) {
+            close(at);
+        }
+        at = next;
+    }
+    int fd = at < 0 ? -1 : openat(at, path, flags, mode);
+    if (at >= 0 && at != root_fd) {
+        int error = errno;
+        close(at);
+        errno = error;
+    }
+    return fd;
+}
+
 int jf_store_open_beneath(const jf_store_t *store, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
@@ -28,7 +51,7 @@ int jf_store_open_beneath(const jf_store_t *store, const char *path, int flags, 
     };
     int fd = (int)syscall(SYS_openat2, store->root_fd, path, &how, sizeof(how));
     if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-        fd = openat(store->root_fd, path, (int)how.flags, mode);
+        fd = open_by_steps(store->root_fd, path, (int)how.flags, mode);
     }
     return fd;
 }
