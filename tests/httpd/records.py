@@ -1,0 +1,66 @@
+"""The ledger and the store of a server, looked at from outside."""
+
+import contextlib
+import os
+import sqlite3
+import time
+
+LOCK_TRIES_SECONDS = 10
+
+
+def wait_until(condition, seconds, complaint):
+    """Polls until `condition()` is true; fails with `complaint` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.1)
+
+
+class Records:
+    """Reads the ledger without changing it, and the directory of objects."""
+
+    def __init__(self, server, database=None):
+        self._database = database or server.store / "ledger.db"
+        self._objects = server.store / "objects"
+
+    def query(self, statement, *values):
+        uri = f"file:{self._database}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, LOCK_TRIES_SECONDS, uri=True)) as ledger:
+            return ledger.execute(statement, values).fetchall()
+
+    def promised_objects(self):
+        return {row[0] for row in self.query("SELECT object FROM reservation")}
+
+    def filed_objects(self):
+        return {row[0] for row in self.query("SELECT object FROM file")}
+
+    def object_of(self, jid, path):
+        """The file in the store that holds the bytes of a path of an area."""
+        rows = self.query("SELECT object FROM file JOIN area ON area.id = area_id"
+                          " WHERE jid = ? AND path = ?", jid, path)
+        assert len(rows) == 1
+        return self.object_path(rows[0][0])
+
+    def object_path(self, name):
+        return self._objects / name[:2] / name
+
+    def stored_objects(self):
+        """Names of all files in the store."""
+        return {name for _, _, names in os.walk(self._objects) for name in names}
+
+    def wrong_sums(self):
+        """Areas whose sums are not the sums of their rows."""
+        return self.query("""
+            SELECT jid, used_bytes, file_count FROM area WHERE
+            used_bytes <> (SELECT coalesce(sum(size_bytes), 0) FROM file WHERE area_id = area.id)
+            OR file_count <> (SELECT count(*) FROM file WHERE area_id = area.id)""")
+
+    def assert_consistent(self):
+        """Every row has its object of the right size, every sum is right, nothing is promised."""
+        assert self.promised_objects() == set()
+        assert self.wrong_sums() == []
+        sizes = {name: self.object_path(name).stat().st_size for name in self.filed_objects()}
+        assert sizes == dict(self.query("SELECT object, size_bytes FROM file"))
