@@ -13,7 +13,8 @@
 
 /* ---- the directory ---- */
 
-const char *jf_fixture_directory(apr_pool_t *pool)
+/* A new directory under TMPDIR. */
+static const char *make_directory(apr_pool_t *pool)
 {
     const char *parent = getenv("TMPDIR");
     char *directory = apr_pstrcat(pool, parent ? parent : "/tmp", "/jabberfiles-XXXXXX", NULL);
@@ -31,18 +32,13 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
     return remove(path);
 }
 
-void jf_fixture_remove_tree(const char *directory)
-{
-    assert_int_equal(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
 int jf_fixture_make(void **state)
 {
     apr_pool_t *pool;
     apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
     jf_fixture_t *fixture = apr_pcalloc(pool, sizeof(*fixture));
     fixture->pool = pool;
-    fixture->directory = jf_fixture_directory(pool);
+    fixture->directory = make_directory(pool);
     fixture->database = apr_pstrcat(pool, fixture->directory, "/ledger.db", NULL);
     jf_test_ok(jf_service_create(fixture->directory, fixture->database, pool), "a new store");
     *state = fixture;
@@ -60,7 +56,7 @@ int jf_fixture_remove(void **state)
 {
     jf_fixture_t *fixture = *state;
     jf_fixture_close(fixture);
-    jf_fixture_remove_tree(fixture->directory);
+    assert_int_equal(nftw(fixture->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
     apr_pool_destroy(fixture->pool);
     return 0;
 }

@@ -42,12 +42,6 @@ int jf_fixture_remove(void **state);
 jf_err_t *jf_fixture_open(jf_fixture_t *fixture, jf_durability_t durability);
 void jf_fixture_close(jf_fixture_t *fixture);
 
-/** A new directory under TMPDIR, in @a pool. */
-const char *jf_fixture_directory(apr_pool_t *pool);
-
-/** Removes a directory with all that is in it. */
-void jf_fixture_remove_tree(const char *directory);
-
 /* ---- files and promises ---- */
 
 /** A request by alice without any limit; length_bytes may be JF_LENGTH_UNKNOWN. */

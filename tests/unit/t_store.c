@@ -212,7 +212,7 @@ static void test_store_remembers_its_ledger(void **state)
 {
     jf_fixture_t *fixture = *state;
     apr_pool_t *pool = fixture->pool;
-    const char *directory = jf_fixture_directory(pool);
+    const char *directory = apr_pstrcat(pool, fixture->directory, "/objects", NULL);
     const char *note = apr_pstrcat(pool, directory, "/ledger-id", NULL);
     const char *id = "00000000000000000000000000000001";
     const char *other = "00000000000000000000000000000002";
@@ -229,7 +229,6 @@ static void test_store_remembers_its_ledger(void **state)
     assert_int_equal(symlink("elsewhere", note), 0);
     assert_non_null(jf_store_bind(directory, id, pool));
     assert_false(jf_fixture_exists(apr_pstrcat(pool, directory, "/elsewhere", NULL)));
-    jf_fixture_remove_tree(directory);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -42,8 +42,9 @@ static void write_secret(const char *path)
 /* A directory elsewhere, which looks like the store's own and has a file of NAME. */
 static const char *make_elsewhere(jf_fixture_t *fixture)
 {
-    const char *directory = jf_fixture_directory(fixture->pool);
+    const char *directory = in_store(fixture, "elsewhere");
     const char *fan_out = apr_pstrcat(fixture->pool, directory, "/ab", NULL);
+    assert_int_equal(mkdir(directory, 0700), 0);
     assert_int_equal(mkdir(fan_out, 0700), 0);
     write_secret(apr_pstrcat(fixture->pool, fan_out, "/" NAME, NULL));
     return directory;
@@ -187,7 +188,6 @@ static void test_linked_fan_out_directory_is_not_followed(void **state)
     assert_int_equal(rmdir(place), 0);
     assert_int_equal(symlink(target, place), 0);
     check_linked_directory(fixture, place, target);
-    jf_fixture_remove_tree(elsewhere);
 }
 
 static void test_linked_objects_directory_is_not_followed(void **state)
@@ -198,7 +198,6 @@ static void test_linked_objects_directory_is_not_followed(void **state)
     assert_int_equal(rename(place, in_store(fixture, "aside")), 0);
     assert_int_equal(symlink(elsewhere, place), 0);
     check_linked_directory(fixture, place, apr_pstrcat(fixture->pool, elsewhere, "/ab", NULL));
-    jf_fixture_remove_tree(elsewhere);
 }
 
 static void test_creation_refuses_what_is_no_directory(void **state)
