@@ -127,12 +127,12 @@ jf_err_t *jf_ledger_file_by_token(jf_file_t *file, jf_ledger_t *ledger, const ch
 /* ---- lists ---- */
 
 /* The first string after all that start with a prefix: its last byte plus one. Paths are UTF-8, so
- * no byte is 0xff and the sum never overflows. NULL for the empty prefix: no upper end. */
+ * no byte is 0xff: the sum never overflows, and 0xff itself is behind all of them. */
 static const char *end_of_prefix(const char *prefix, apr_pool_t *pool)
 {
     apr_size_t length = strlen(prefix);
     if (length == 0) {
-        return NULL;
+        return "\xff";
     }
     char *end = apr_pstrdup(pool, prefix);
     end[length - 1]++;

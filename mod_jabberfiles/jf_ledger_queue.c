@@ -53,13 +53,13 @@ static void run_one(jf_ledger_t *ledger, jf_write_t *write)
     }
     write->err = write->op(db, write->baton, write->pool);
     jf_sqlite_reset_all(db);
-    if (write->err && jf_sqlite_in_transaction(db)) {
-        jf_sqlite_exec(db, "ROLLBACK TO op", write->pool);
+    if (!jf_sqlite_in_transaction(db)) {
+        return;
     }
-    if (jf_sqlite_in_transaction(db)) {
-        jf_err_t *err = jf_sqlite_exec(db, "RELEASE op", write->pool);
-        write->err = write->err ? write->err : err;
-    }
+    /* If this fails, the others must not be committed together with half of this one. */
+    jf_err_t *err =
+        jf_sqlite_exec(db, write->err ? "ROLLBACK TO op; RELEASE op" : "RELEASE op", write->pool);
+    write->err = err ? err : write->err;
 }
 
 /* Those too whose operation was refused: they may have seen what others did and what never came to
@@ -259,8 +259,6 @@ void jf_ledger_close(jf_ledger_t *ledger)
     while ((forgotten = next_forgotten(ledger))) {
         free(forgotten);
     }
-    /* The writer last: the last connection moves the write-ahead log into the database. */
-    apr_reslist_destroy(ledger->readers);
     /* The writer last: the last connection moves the write-ahead log into the database. */
     apr_reslist_destroy(ledger->readers);
     jf_sqlite_close(ledger->writer);

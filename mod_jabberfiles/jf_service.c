@@ -16,19 +16,31 @@ jf_err_t *jf_service_create(const char *directory, const char *database, apr_poo
     return err ? err : jf_store_bind(directory, id, pool);
 }
 
-jf_err_t *jf_service_open(jf_service_t **service_out, const char *directory, const char *database,
-                          jf_durability_t durability, apr_pool_t *pool)
+static jf_err_t *open_parts(jf_service_t *service, const char *directory, const char *database,
+                            jf_durability_t durability, apr_pool_t *pool)
 {
-    jf_service_t *service = apr_pcalloc(pool, sizeof(*service));
-    JF_TRY(jf_store_open(&service->store, directory, durability == JF_DURABILITY_FULL, pool));
-    /* Unmanaged: any thread may allocate from it, and the pools of httpd share an allocator. */
-    apr_pool_create_unmanaged_ex(&service->pool, NULL, NULL);
     apr_status_t status =
         apr_thread_mutex_create(&service->mutex, APR_THREAD_MUTEX_DEFAULT, service->pool);
     if (status != APR_SUCCESS) {
         return jf_err_from_system(status, pool, "cannot make a lock");
     }
-    JF_TRY(jf_ledger_open(&service->ledger, database, durability, pool));
+    JF_TRY(jf_store_open(&service->store, directory, durability == JF_DURABILITY_FULL, pool));
+    return jf_ledger_open(&service->ledger, database, durability, pool);
+}
+
+jf_err_t *jf_service_open(jf_service_t **service_out, const char *directory, const char *database,
+                          jf_durability_t durability, apr_pool_t *pool)
+{
+    /* Unmanaged: any thread may allocate from it, and the pools of httpd share an allocator. */
+    apr_pool_t *own;
+    apr_pool_create_unmanaged_ex(&own, NULL, NULL);
+    jf_service_t *service = apr_pcalloc(own, sizeof(*service));
+    service->pool = own;
+    jf_err_t *err = open_parts(service, directory, database, durability, pool);
+    if (err) {
+        apr_pool_destroy(own);
+        return err;
+    }
     *service_out = service;
     return NULL;
 }

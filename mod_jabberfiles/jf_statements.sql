@@ -54,11 +54,11 @@ SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, 
  WHERE a.jid = ?1 AND f.path = ?2
 
 -- STMT_FILE_LIST
--- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers. No upper end: NULL.
+-- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers.
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
        f.created_us, f.expires_us
   FROM area a JOIN file f ON f.area_id = a.id
- WHERE a.jid = ?1 AND f.path >= ?2 AND (?3 IS NULL OR f.path < ?3) AND f.path > ?4
+ WHERE a.jid = ?1 AND f.path >= ?2 AND f.path < ?3 AND f.path > ?4
    AND (f.expires_us IS NULL OR f.expires_us > ?5)
  ORDER BY f.path LIMIT ?6
 

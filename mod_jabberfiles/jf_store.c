@@ -70,6 +70,18 @@ static jf_err_t *make_directory(const char *path, apr_pool_t *pool)
     return jf_err_from_system(errno, pool, "cannot create the directory %s", path);
 }
 
+/* What was created in it must survive power loss as the objects in there do. */
+static jf_err_t *sync_directory(const char *path, apr_pool_t *pool)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int is_synced = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_synced ? NULL : jf_err_from_system(error, pool, "cannot sync the directory %s", path);
+}
+
 jf_err_t *jf_store_create(const char *directory, apr_pool_t *pool)
 {
     const char *objects = apr_pstrcat(pool, directory, "/objects", NULL);
@@ -78,7 +90,8 @@ jf_err_t *jf_store_create(const char *directory, apr_pool_t *pool)
     for (int i = 0; i < JF_STORE_FANOUT; i++) {
         JF_TRY(make_directory(apr_psprintf(pool, "%s/%02x", objects, i), pool));
     }
-    return NULL;
+    JF_TRY(sync_directory(objects, pool));
+    return sync_directory(directory, pool);
 }
 
 static apr_status_t close_store(void *data)
@@ -116,22 +129,25 @@ const char *jf_store_path(const jf_store_t *store, const char *name, apr_pool_t 
 
 /* ---- binding to a ledger ---- */
 
+/* By way of another name, so that a note is there as a whole or not at all. */
 static jf_err_t *write_note(const char *path, const char *id, apr_pool_t *pool)
 {
     size_t length = strlen(id);
-    int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const char *draft = apr_pstrcat(pool, path, ".new", NULL);
+    int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return jf_err_from_system(errno, pool, "cannot create %s", path);
+        return jf_err_from_system(errno, pool, "cannot create %s", draft);
     }
     int is_written = write(fd, id, length) == (ssize_t)length && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 || !is_written) {
-        return jf_err_from_system(is_written ? errno : error, pool, "cannot write %s", path);
+        return jf_err_from_system(is_written ? errno : error, pool, "cannot write %s", draft);
     }
-    return NULL;
+    return rename(draft, path) == 0 ? NULL
+                                    : jf_err_from_system(errno, pool, "cannot create %s", path);
 }
 
-/* An empty note is one that a crash interrupted: it counts as none. */
+/* An empty note counts as none. */
 static jf_err_t *read_note(char *note, apr_size_t size, const char *path, apr_pool_t *pool)
 {
     note[0] = '\0';

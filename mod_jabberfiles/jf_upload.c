@@ -85,6 +85,7 @@ void jf_upload_abort(jf_upload_t *upload)
     }
     upload->is_over = 1;
     EVP_MD_CTX_free(upload->hash);
+    upload->hash = NULL;
     if (upload->object) {
         jf_store_discard(upload->object);
     }
