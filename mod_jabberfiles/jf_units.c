@@ -167,3 +167,11 @@ const char *jf_units_format_bytes(apr_int64_t bytes, apr_pool_t *pool)
     return apr_psprintf(pool, "%" APR_INT64_T_FMT ".%d %ciB", tenths / 10, (int)(tenths % 10),
                         prefix);
 }
+
+const char *jf_units_format_time(apr_time_t time_us, apr_pool_t *pool)
+{
+    apr_time_exp_t t;
+    apr_time_exp_gmt(&t, time_us);
+    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
+                        t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(t.tm_usec / 1000));
+}

@@ -35,4 +35,7 @@ jf_err_t *jf_units_parse_duration(apr_interval_time_t *duration_us, const char *
 /** Writes @a bytes for people, "1.5 GiB" or "unlimited", into @a pool. */
 const char *jf_units_format_bytes(apr_int64_t bytes, apr_pool_t *pool);
 
+/** Writes a time for programs and people (RFC 3339, UTC, milliseconds) into @a pool. */
+const char *jf_units_format_time(apr_time_t time_us, apr_pool_t *pool);
+
 #endif

@@ -11,16 +11,9 @@ static json_t *bytes_or_null(apr_int64_t bytes)
     return bytes == JF_UNLIMITED ? json_null() : json_integer(bytes);
 }
 
-/* RFC 3339 in UTC with milliseconds. */
-static json_t *time_or_null(apr_time_t time_us)
+static json_t *time_or_null(apr_time_t time_us, apr_pool_t *pool)
 {
-    apr_time_exp_t t;
-    if (time_us == JF_NEVER) {
-        return json_null();
-    }
-    apr_time_exp_gmt(&t, time_us);
-    return json_sprintf("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
-                        t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(t.tm_usec / 1000));
+    return time_us == JF_NEVER ? json_null() : json_string(jf_units_format_time(time_us, pool));
 }
 
 static json_t *file_as_json(request_rec *r, const jf_file_t *file)
@@ -29,8 +22,8 @@ static json_t *file_as_json(request_rec *r, const jf_file_t *file)
     json_object_set_new(object, "path", json_string(file->path));
     json_object_set_new(object, "size_bytes", json_integer(file->size_bytes));
     json_object_set_new(object, "content_type", json_string(file->media_type));
-    json_object_set_new(object, "created", time_or_null(file->created_us));
-    json_object_set_new(object, "expires", time_or_null(file->expires_us));
+    json_object_set_new(object, "created", time_or_null(file->created_us, r->pool));
+    json_object_set_new(object, "expires", time_or_null(file->expires_us, r->pool));
     json_object_set_new(object, "link", json_string(jfm_link_url(r, file)));
     json_object_set_new(object, "url", json_string(jfm_area_url(r, file->jid, file->path)));
     json_object_set_new(object, "etag", json_string(jfm_etag(file, r->pool)));

@@ -50,7 +50,7 @@ int jfm_type_checker(request_rec *r)
 
 /* ---- what a request asks for ---- */
 
-/* A method of 2.4's handler is GET for HEAD as well. */
+/* httpd says M_GET for HEAD as well. */
 static int is_get_of_file(const request_rec *r, const jfm_request_t *request)
 {
     return r->method_number == M_GET &&

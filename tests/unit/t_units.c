@@ -222,6 +222,22 @@ static void test_sizes_are_written_for_people(void **state)
     }
 }
 
+static void test_times_are_rfc_3339(void **state)
+{
+    static const struct {
+        apr_time_t time_us;
+        const char *text;
+    } cases[] = {
+        {0, "1970-01-01T00:00:00.000Z"},
+        {APR_INT64_C(951782399999999), "2000-02-28T23:59:59.999Z"},
+        {APR_INT64_C(1772323199000000), "2026-02-28T23:59:59.000Z"},
+        {APR_INT64_C(253402300799000000), "9999-12-31T23:59:59.000Z"},
+    };
+    for (size_t i = 0; i < JF_TEST_COUNT(cases); i++) {
+        assert_string_equal(jf_units_format_time(cases[i].time_us, *state), cases[i].text);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     JF_TEST(test_sizes_are_accepted),
     JF_TEST(test_wrong_sizes_are_refused),
@@ -231,6 +247,7 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_oversized_durations_are_refused),
     JF_TEST(test_refusals_say_what_is_accepted),
     JF_TEST(test_sizes_are_written_for_people),
+    JF_TEST(test_times_are_rfc_3339),
 };
 
 JF_TEST_MAIN(tests)

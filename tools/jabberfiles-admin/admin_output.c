@@ -16,7 +16,7 @@ json_t *admin_output_json_text(const char *text, apr_pool_t *pool)
 
 json_t *admin_output_json_time(apr_time_t time_us, apr_pool_t *pool)
 {
-    return time_us == JF_NEVER ? json_null() : json_string(admin_text_time(time_us, pool));
+    return time_us == JF_NEVER ? json_null() : json_string(jf_units_format_time(time_us, pool));
 }
 
 static void write_json(FILE *file, json_t *document)

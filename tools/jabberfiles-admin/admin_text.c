@@ -54,14 +54,6 @@ int admin_text_width(const char *visible)
     return u8_strwidth((const uint8_t *)visible, "UTF-8");
 }
 
-const char *admin_text_time(apr_time_t time_us, apr_pool_t *pool)
-{
-    apr_time_exp_t parts;
-    apr_time_exp_gmt(&parts, time_us);
-    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900,
-                        parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 const char *admin_text_exact_bytes(apr_int64_t bytes, apr_pool_t *pool)
 {
     const char *rounded = jf_units_format_bytes(bytes, pool);

@@ -17,9 +17,6 @@ const char *admin_text_visible(const char *text, apr_pool_t *pool);
 /** How many columns a visible text takes in a terminal. */
 int admin_text_width(const char *visible);
 
-/** RFC 3339 in UTC, "2026-02-28T23:59:59Z"; whole seconds. */
-const char *admin_text_time(apr_time_t time_us, apr_pool_t *pool);
-
 /** "1.5 MiB (1572864 bytes)"; small sizes without the second form. */
 const char *admin_text_exact_bytes(apr_int64_t bytes, apr_pool_t *pool);
 

@@ -71,7 +71,7 @@ static void add_row(void *baton, const jf_area_t *area, apr_pool_t *pool)
         jf_units_format_bytes(area->used_bytes, pool),
         jf_units_format_bytes(area->reserved_bytes, pool),
         admin_text_quota(area, pool),
-        admin_text_time(area->created_us, pool),
+        jf_units_format_time(area->created_us, pool),
     };
     admin_table_add(baton, cells);
 }
@@ -113,7 +113,7 @@ static void print_area(admin_t *admin, const jf_area_t *area)
                      area->quota_bytes == JF_QUOTA_DEFAULT
                          ? "default (JabberFilesQuota of the configuration)"
                          : admin_text_exact_bytes(area->quota_bytes, pool));
-    admin_output_say(admin, "created   %s", admin_text_time(area->created_us, pool));
+    admin_output_say(admin, "created   %s", jf_units_format_time(area->created_us, pool));
 }
 
 static jf_err_t *print_area_of(admin_t *admin, const char *jid)

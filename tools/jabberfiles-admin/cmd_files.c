@@ -43,8 +43,8 @@ static void add_row(void *table, const jf_file_t *file, apr_pool_t *pool)
 {
     const char *const cells[] = {
         jf_units_format_bytes(file->size_bytes, pool),
-        admin_text_time(file->created_us, pool),
-        file->expires_us == JF_NEVER ? "never" : admin_text_time(file->expires_us, pool),
+        jf_units_format_time(file->created_us, pool),
+        file->expires_us == JF_NEVER ? "never" : jf_units_format_time(file->expires_us, pool),
         file->media_type,
         file->path,
         link_path(file, pool),
