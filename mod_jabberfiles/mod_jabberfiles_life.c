@@ -53,13 +53,15 @@ int jfm_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     return OK;
 }
 
-/* Servers that name the same store share it; the first of them stands for all. */
+/* Servers that name the same store and ledger share them; the first of them stands for all. With
+ * the same store and another ledger, setting it up fails. */
 static const jfm_server_config_t *first_with_store(server_rec *main,
                                                    const jfm_server_config_t *config)
 {
     for (server_rec *server = main; server; server = server->next) {
         const jfm_server_config_t *other = jfm_server_config(server);
-        if (other->has_location == 1 && strcmp(other->store, config->store) == 0) {
+        if (other->has_location == 1 && strcmp(other->store, config->store) == 0 &&
+            strcmp(other->database, config->database) == 0) {
             return other;
         }
     }

@@ -120,6 +120,12 @@ def replace_by_directory(path):
     path.mkdir()
 
 
+def remove_with_journal(path):
+    """A new, empty ledger would take every object of the store for garbage."""
+    for part in path.parent.glob("ledger.db*"):
+        part.unlink()
+
+
 def foreign_database(path):
     path.unlink()
     with contextlib.closing(sqlite3.connect(path)) as ledger:
@@ -135,7 +141,8 @@ def newer_schema(path):
 
 
 @pytest.mark.parametrize("damage", [damage_header, damage_everything, replace_by_text, truncate,
-                                    replace_by_directory, foreign_database, newer_schema])
+                                    replace_by_directory, remove_with_journal, foreign_database,
+                                    newer_schema])
 def test_broken_ledger_stops_the_start_with_a_clear_message(start_server, users, log, damage):
     server, _ = begin_with_files(start_server, users)
     log.expect(r"JF0003.*ledger\.db")
@@ -162,6 +169,17 @@ def test_damaged_pages_never_crash_and_never_lie(start_server, users, log):
     for number in (0, 199):
         assert owner.get(f"{number}").status in (200, 503)
     assert owner.put("new", b"x").status in (201, 503)
+
+
+def test_two_ledgers_for_one_store_stop_the_start(prepare_server, log):
+    log.expect(r"JF0003.*belongs to the ledger")
+    log.allow(CONFIGURATION_FAILED)
+    server = prepare_server(Site(server_lines="""
+        <VirtualHost 127.0.0.1:1>
+            JabberFilesDatabase store/other.db
+        </VirtualHost>"""))
+    with pytest.raises(StartFailed):
+        server.start()
 
 
 def test_ledger_in_a_missing_directory_stops_the_start(prepare_server, log):
