@@ -101,15 +101,14 @@ jf_err_t *jf_alive_tidy(const char *directory, apr_pool_t *pool)
     if (status != APR_SUCCESS) {
         return jf_err_from_system(status, pool, "cannot read %s", directory);
     }
-    jf_err_t *first_err = NULL;
+    jf_err_t *err = NULL;
     apr_finfo_t entry;
     while (apr_dir_read(&entry, APR_FINFO_NAME, dir) == APR_SUCCESS) {
         int is_alive;
         if (jf_token_is_hex(entry.name)) {
-            jf_err_t *err = jf_alive_check(&is_alive, directory, entry.name, pool);
-            first_err = first_err ? first_err : err;
+            err = jf_err_first(err, jf_alive_check(&is_alive, directory, entry.name, pool));
         }
     }
     apr_dir_close(dir);
-    return first_err;
+    return err;
 }

@@ -48,3 +48,8 @@ jf_err_t *jf_err_copy(const jf_err_t *err, apr_pool_t *pool)
     copy->text = apr_pstrdup(pool, err->text);
     return copy;
 }
+
+jf_err_t *jf_err_first(jf_err_t *first, jf_err_t *second)
+{
+    return first ? first : second;
+}

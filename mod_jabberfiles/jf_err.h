@@ -54,6 +54,9 @@ jf_err_t *jf_err_from_system(apr_status_t status, apr_pool_t *pool, const char *
 /** Copies @a err with its text into @a pool; NULL stays NULL. */
 jf_err_t *jf_err_copy(const jf_err_t *err, apr_pool_t *pool);
 
+/** The first of two errors, for work that goes on after one; NULL if there is none. */
+jf_err_t *jf_err_first(jf_err_t *first, jf_err_t *second);
+
 /** Returns from the calling function with the error of @a expr, if it has one. */
 #define JF_TRY(expr)                    \
     do {                                \

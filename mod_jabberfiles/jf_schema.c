@@ -48,11 +48,16 @@ static jf_err_t *check_owner(jf_sqlite_t *db, apr_int64_t version, apr_pool_t *p
     return NULL;
 }
 
+static jf_err_t *checked_version(apr_int64_t *version, jf_sqlite_t *db, apr_pool_t *pool)
+{
+    JF_TRY(jf_sqlite_pragma_int(version, db, "user_version", pool));
+    return check_owner(db, *version, pool);
+}
+
 jf_err_t *jf_schema_check(jf_sqlite_t *db, apr_pool_t *pool)
 {
     apr_int64_t version;
-    JF_TRY(jf_sqlite_pragma_int(&version, db, "user_version", pool));
-    JF_TRY(check_owner(db, version, pool));
+    JF_TRY(checked_version(&version, db, pool));
     if (version < newest) {
         return jf_err_make(JF_ERR_UNAVAILABLE, APR_SUCCESS, pool,
                            "the ledger %s has schema version %" APR_INT64_T_FMT
@@ -65,8 +70,7 @@ jf_err_t *jf_schema_check(jf_sqlite_t *db, apr_pool_t *pool)
 static jf_err_t *check_and_apply(jf_sqlite_t *db, apr_pool_t *pool)
 {
     apr_int64_t version;
-    JF_TRY(jf_sqlite_pragma_int(&version, db, "user_version", pool));
-    JF_TRY(check_owner(db, version, pool));
+    JF_TRY(checked_version(&version, db, pool));
     return apply_from(db, version, pool);
 }
 
@@ -74,8 +78,7 @@ jf_err_t *jf_schema_upgrade(jf_sqlite_t *db, apr_pool_t *pool)
 {
     apr_int64_t version;
     /* Before anything is written: the file of another program stays as it is. */
-    JF_TRY(jf_sqlite_pragma_int(&version, db, "user_version", pool));
-    JF_TRY(check_owner(db, version, pool));
+    JF_TRY(checked_version(&version, db, pool));
     /* A property of the file; it cannot be set in a transaction. */
     JF_TRY(jf_sqlite_exec(db, "PRAGMA journal_mode=WAL", pool));
 

@@ -70,13 +70,12 @@ void jf_service_close(jf_service_t *service)
 jf_err_t *jf_service_remove_objects(jf_service_t *service, const apr_array_header_t *objects,
                                     apr_pool_t *pool)
 {
-    jf_err_t *first_err = NULL;
+    jf_err_t *err = NULL;
     for (int i = 0; i < objects->nelts; i++) {
-        jf_err_t *err =
-            jf_store_remove(service->store, APR_ARRAY_IDX(objects, i, const char *), pool);
-        first_err = first_err ? first_err : err;
+        err = jf_err_first(
+            err, jf_store_remove(service->store, APR_ARRAY_IDX(objects, i, const char *), pool));
     }
-    return first_err;
+    return err;
 }
 
 jf_err_t *jf_service_remove_file(jf_service_t *service, const char *jid, const char *path,

@@ -1,10 +1,5 @@
 #include "jf_sweep.h"
 
-static jf_err_t *first_of(jf_err_t *first, jf_err_t *second)
-{
-    return first ? first : second;
-}
-
 /* Rows that go in one transaction: few enough that an upload which waits does not notice. */
 #define EXPIRE_BATCH 100
 
@@ -16,7 +11,7 @@ static jf_err_t *expire(jf_sweep_result_t *result, jf_service_t *service, apr_ti
     do {
         JF_TRY(jf_ledger_file_expire(&objects, service->ledger, EXPIRE_BATCH, now_us, pool));
         result->expired_files += objects->nelts;
-        err = first_of(err, jf_service_remove_objects(service, objects, pool));
+        err = jf_err_first(err, jf_service_remove_objects(service, objects, pool));
     } while (objects->nelts == EXPIRE_BATCH);
     return err;
 }
@@ -43,10 +38,10 @@ static jf_err_t *cancel_dead(jf_sweep_result_t *result, jf_service_t *service, a
     JF_TRY(jf_ledger_instances(&instances, service->ledger, pool));
     jf_err_t *err = NULL;
     for (int i = 0; i < instances->nelts; i++) {
-        err = first_of(
+        err = jf_err_first(
             err, cancel_if_dead(result, service, APR_ARRAY_IDX(instances, i, const char *), pool));
     }
-    return first_of(err, jf_alive_tidy(jf_store_alive_directory(service->store), pool));
+    return jf_err_first(err, jf_alive_tidy(jf_store_alive_directory(service->store), pool));
 }
 
 /* ---- orphans ---- */
@@ -85,7 +80,7 @@ static jf_err_t *remove_orphans(jf_sweep_result_t *result, jf_sweep_t *sweep, ap
         int directory = sweep->next_directory;
         sweep->next_directory = (directory + 1) % JF_STORE_FANOUT;
         visited++;
-        err = first_of(
+        err = jf_err_first(
             err, jf_store_walk(sweep->service->store, directory, remove_if_orphan, &search, pool));
     } while (visited < JF_STORE_FANOUT && apr_time_now() < end_us);
     return err;
@@ -101,5 +96,5 @@ jf_err_t *jf_sweep_round(jf_sweep_result_t *result, jf_sweep_t *sweep, apr_time_
     /* After what may have made room. None yet is no error of the sweep: the next round tries again.
      */
     (void)jf_ledger_keep_room(sweep->service->ledger, pool);
-    return first_of(expire_err, first_of(dead_err, orphan_err));
+    return jf_err_first(expire_err, jf_err_first(dead_err, orphan_err));
 }

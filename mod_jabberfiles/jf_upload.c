@@ -78,14 +78,19 @@ static jf_err_t *start_hash(jf_upload_t *upload)
     return jf_err_make(JF_ERR_IO, APR_ENOMEM, upload->pool, "SHA-256 cannot be computed");
 }
 
+static void end(jf_upload_t *upload)
+{
+    upload->is_over = 1;
+    EVP_MD_CTX_free(upload->hash);
+    upload->hash = NULL;
+}
+
 void jf_upload_abort(jf_upload_t *upload)
 {
     if (upload->is_over) {
         return;
     }
-    upload->is_over = 1;
-    EVP_MD_CTX_free(upload->hash);
-    upload->hash = NULL;
+    end(upload);
     if (upload->object) {
         jf_store_discard(upload->object);
     }
@@ -219,8 +224,7 @@ static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_
         return err;
     }
     jf_store_keep(upload->object);
-    upload->is_over = 1;
-    EVP_MD_CTX_free(upload->hash);
+    end(upload);
     if (replaced) {
         /* The upload has succeeded; bytes that cannot be removed now are swept as an orphan later.
          */

@@ -164,7 +164,7 @@ static void close_if_content_waits(request_rec *r, const jfm_request_t *request)
 {
     int may_have_content =
         r->method_number != M_GET && r->method_number != M_OPTIONS && !request->body_was_taken;
-    if (may_have_content && ap_is_HTTP_ERROR(r->status)) {
+    if (may_have_content) {
         r->connection->keepalive = AP_CONN_CLOSE;
     }
 }
