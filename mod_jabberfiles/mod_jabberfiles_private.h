@@ -65,6 +65,7 @@ typedef struct jfm_server_config_t {
     JFM_SERVER_MEMBERS(JFM_DECLARE, JFM_DECLARE)
 } jfm_server_config_t;
 
+/* mod_jabberfiles_directives.c: what fills them in. */
 extern const command_rec jfm_commands[];
 
 void *jfm_dir_config_create(apr_pool_t *pool, char *path);

@@ -4,7 +4,7 @@
 # shellcheck source=tests/guard/guard_common.sh
 . "${srcdir:?is set by make check}/guard_common.sh"
 
-table=$top/mod_jabberfiles/mod_jabberfiles_config.c
+table=$top/mod_jabberfiles/mod_jabberfiles_directives.c
 reference=$top/doc/directives.md
 need_file "$table" "$reference" "$top/README" "$top/conf/jabberfiles.conf"
 
