@@ -23,6 +23,9 @@ typedef enum {
     JF_ERR_BUSY,         /**< the ledger was locked for longer than we wait */
     JF_ERR_UNAVAILABLE,  /**< the ledger cannot be opened, written or trusted */
     JF_ERR_IO,           /**< an operating system call failed */
+    JF_ERR_FORBIDDEN,    /**< not allowed in this way, whoever asks */
+    JF_ERR_TOO_MANY,     /**< too many attempts, worth another one later */
+    JF_ERR_NO_VERDICT,   /**< nobody could say whether the password is right */
 } jf_err_code_t;
 
 /** "Not a number that this error knows about", for the facts below. */
