@@ -11,8 +11,11 @@ leaves="jf_err jf_units jf_jid jf_names jf_media jf_digest jf_token"
 # The store and the ledger do not know each other; jf_service orders them.
 may_include() {
     case $1 in
-    jf_err | jf_ascii | jf_version | jf_statements | jf_schema_sql) echo ;;
-    jf_token | jf_precis) echo jf_err ;;
+    jf_err | jf_ascii | jf_secret | jf_version | jf_statements | jf_schema_sql) echo ;;
+    jf_token | jf_precis | jf_base64) echo jf_err ;;
+    jf_domain) echo jf_err jf_ascii jf_jid ;;
+    jf_login) echo jf_err jf_ascii jf_base64 jf_secret ;;
+    jf_guess) echo jf_err jf_token ;;
     jf_units | jf_digest) echo jf_err jf_ascii ;;
     jf_alive) echo jf_err jf_token ;;
     jf_jid) echo jf_err jf_ascii jf_precis ;;
@@ -76,8 +79,10 @@ expect_none "the library never includes httpd's headers" \
     "$(matching "$all" "$library|^tests/unit/" "$httpd")"
 expect_none "the tools never include the module's headers" \
     "$(matching "$tools" . '(^|/)mod_')"
-expect_none "libcurl and libstrophe never come into httpd" \
-    "$(matching "$module" . '^(strophe|curl)([.]h$|/)')"
+expect_none "what talks to other servers never comes into httpd" \
+    "$(matching "$module" . '^(strophe|curl|event2?|ares|expat)([.]h$|/)')"
+expect_none "in jabberfilesd, a login knows nothing of who wants it" \
+    "$(matching "$tools" '/xmpp_' '^daemon_')"
 expect_none "SQLite is the ledger's business" \
     "$(matching "$all" '/mod_' '^(sqlite3|jf_sqlite|jf_schema)[.]h$')"
 expect_none "private headers stay with their files" \
