@@ -4,6 +4,8 @@
  */
 #include "mod_jabberfiles_private.h"
 
+#include <mpm_common.h>
+
 static void register_hooks(apr_pool_t *pool)
 {
     /* A <Location> with JabberFiles On is ours: before proxies and aliases of the whole site take
@@ -29,7 +31,11 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(jfm_insert_problem, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_log_transaction(jfm_status_count_late, NULL, NULL, APR_HOOK_MIDDLE);
 
+    ap_hook_pre_config(jfm_guess_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(jfm_daemon_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+
     jfm_register_access(pool);
+    jfm_register_login(pool);
     jfm_register_get();
     jfm_register_problem();
     jfm_register_status();

@@ -43,11 +43,11 @@ void jfm_register_access(apr_pool_t *pool)
 
 /* ---- the owner ---- */
 
-static int is_served(const jfm_server_config_t *server, const char *jid)
+int jfm_is_served(const jfm_server_config_t *server, const char *jid)
 {
     const char *domain = jf_jid_domain(jid);
     for (int i = 0; i < server->domains->nelts; i++) {
-        if (strcmp(domain, APR_ARRAY_IDX(server->domains, i, const char *)) == 0) {
+        if (strcmp(domain, APR_ARRAY_IDX(server->domains, i, jf_domain_t *)->name) == 0) {
             return 1;
         }
     }
@@ -57,7 +57,7 @@ static int is_served(const jfm_server_config_t *server, const char *jid)
 static int is_owner(const request_rec *r, const char *area)
 {
     const char *jid;
-    return r->user && !jf_jid_prepare(&jid, r->user, r->pool) && strcmp(jid, area) == 0;
+    return r->user && !jfm_login_jid(&jid, r, r->user) && strcmp(jid, area) == 0;
 }
 
 int jfm_check_owner(request_rec *r)
@@ -71,7 +71,7 @@ int jfm_check_owner(request_rec *r)
                       request->name.jid, r->user ? r->user : "somebody who did not log in");
         return HTTP_FORBIDDEN;
     }
-    if (!is_served(request->server, request->name.jid)) {
+    if (!jfm_is_served(request->server, request->name.jid)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                       JFLOGNO(0012) "%s: no JabberFilesDomain names this domain",
                       request->name.jid);

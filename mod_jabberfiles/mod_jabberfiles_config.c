@@ -4,6 +4,9 @@
 
 #define DEFAULT_QUOTA_BYTES (500 * APR_INT64_C(1048576))
 #define DEFAULT_MAX_FILE_BYTES (100 * APR_INT64_C(1048576))
+#define DEFAULT_GUESSES_PER_JID 10
+#define DEFAULT_GUESSES_PER_ADDRESS 50
+#define DEFAULT_GUESS_PERIOD_US apr_time_from_sec(10 * 60)
 
 /* ---- create and merge, from the lists ---- */
 
@@ -82,4 +85,23 @@ jf_durability_t jfm_durability(const jfm_server_config_t *config)
 {
     return config->durability == JFM_UNSET ? JF_DURABILITY_FULL
                                            : (jf_durability_t)config->durability;
+}
+
+jf_guess_limits_t jfm_guess_limits(const jfm_dir_config_t *config)
+{
+    jf_guess_limits_t limits = {
+        .per_jid = config->guesses_per_jid == JFM_UNSET ? DEFAULT_GUESSES_PER_JID
+                                                        : (apr_uint32_t)config->guesses_per_jid,
+        .per_address = config->guesses_per_address == JFM_UNSET
+                           ? DEFAULT_GUESSES_PER_ADDRESS
+                           : (apr_uint32_t)config->guesses_per_address,
+        .period_us = config->guess_period_us == JFM_UNSET ? DEFAULT_GUESS_PERIOD_US
+                                                          : config->guess_period_us,
+    };
+    return limits;
+}
+
+const char *jfm_daemon_path(const jfm_server_config_t *config)
+{
+    return config->daemon ? config->daemon : JFM_DAEMON_PATH;
 }

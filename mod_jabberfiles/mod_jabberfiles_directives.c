@@ -5,7 +5,6 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#include "jf_jid.h"
 #include "jf_media.h"
 #include "jf_units.h"
 
@@ -189,19 +188,127 @@ static const char *set_durability(cmd_parms *cmd, void *dir, const char *text)
     return NULL;
 }
 
-static const char *add_domain(cmd_parms *cmd, void *dir, const char *text)
+/* ---- logins ---- */
+
+/* An argument "option=value"; NULL if it has no '='. */
+static const char *value_of(const char **option, const char *argument, apr_pool_t *pool)
+{
+    const char *equals = strchr(argument, '=');
+    if (!equals) {
+        return NULL;
+    }
+    *option = apr_pstrmemdup(pool, argument, (apr_size_t)(equals - argument));
+    return equals + 1;
+}
+
+/* A file that is missing is told when httpd starts, not when the first user cannot log in. */
+static const char *check_ca_file(const cmd_parms *cmd, const jf_domain_t *domain)
+{
+    apr_finfo_t info;
+    if (!domain->ca_file) {
+        return NULL;
+    }
+    if (apr_stat(&info, domain->ca_file, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS ||
+        info.filetype != APR_REG) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": ca=: there is no file ", domain->ca_file,
+                           NULL);
+    }
+    return NULL;
+}
+
+static const char *set_domain_option(const cmd_parms *cmd, jf_domain_t *domain,
+                                     const char *argument)
+{
+    const char *option = argument;
+    const char *value = value_of(&option, argument, cmd->pool);
+    if (value && strcmp(option, "ca") == 0) {
+        value = ap_server_root_relative(cmd->pool, value);
+    }
+    return message(cmd, jf_domain_set(domain, option, value ? value : "", cmd->pool));
+}
+
+static const char *add_domain(cmd_parms *cmd, void *dir, int count, char *const arguments[])
 {
     (void)dir;
     jfm_server_config_t *config = jfm_server_config(cmd->server);
-    const char *domain;
-    const char *problem = message(cmd, jf_jid_prepare_domain(&domain, text, cmd->pool));
+    jf_domain_t *domain = NULL;
+    const char *problem =
+        message(cmd, jf_domain_create(&domain, count > 0 ? arguments[0] : "", cmd->pool));
+    for (int i = 1; i < count && !problem; i++) {
+        problem = set_domain_option(cmd, domain, arguments[i]);
+    }
+    problem = problem ? problem : message(cmd, jf_domain_check(domain, cmd->pool));
+    problem = problem ? problem : check_ca_file(cmd, domain);
     if (problem) {
         return problem;
     }
     if (!config->domains) {
-        config->domains = apr_array_make(cmd->pool, 2, sizeof(const char *));
+        config->domains = apr_array_make(cmd->pool, 2, sizeof(jf_domain_t *));
     }
-    APR_ARRAY_PUSH(config->domains, const char *) = domain;
+    APR_ARRAY_PUSH(config->domains, jf_domain_t *) = domain;
+    return NULL;
+}
+
+static const char *set_daemon(cmd_parms *cmd, void *dir, const char *text)
+{
+    const char *problem = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    (void)dir;
+    return problem ? problem : set_path(cmd, &jfm_server_config(cmd->server)->daemon, text);
+}
+
+static const char *set_limit_number(const cmd_parms *cmd, apr_int64_t *number, const char *text)
+{
+    char *end;
+    if (strcasecmp(text, "unlimited") == 0) {
+        *number = 0;
+        return NULL;
+    }
+    *number = apr_isdigit(text[0]) ? apr_strtoi64(text, &end, 10) : 0;
+    if (*number < 1 || *number > 1000000 || *end) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           ": takes numbers from 1 to 1000000, or unlimited, not \"", text, "\"",
+                           NULL);
+    }
+    return NULL;
+}
+
+static const char *set_limit_period(const cmd_parms *cmd, apr_int64_t *period_us, const char *text)
+{
+    const char *problem = message(cmd, jf_units_parse_duration(period_us, text, cmd->pool));
+    if (!problem && (*period_us < apr_time_from_sec(1) || *period_us > apr_time_from_sec(86400))) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": per= takes a duration from 1 to 1d", NULL);
+    }
+    return problem;
+}
+
+static const char *set_login_limit(cmd_parms *cmd, void *dir, const char *argument)
+{
+    jfm_dir_config_t *config = dir;
+    const char *option = "";
+    const char *value = value_of(&option, argument, cmd->pool);
+    if (strcasecmp(argument, "off") == 0) {
+        config->guesses_per_jid = 0;
+        config->guesses_per_address = 0;
+        return NULL;
+    }
+    if (strcmp(option, "jid") == 0) {
+        return set_limit_number(cmd, &config->guesses_per_jid, value);
+    }
+    if (strcmp(option, "address") == 0) {
+        return set_limit_number(cmd, &config->guesses_per_address, value);
+    }
+    if (strcmp(option, "per") == 0) {
+        return set_limit_period(cmd, &config->guess_period_us, value);
+    }
+    return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                       ": takes jid=NUMBER, address=NUMBER and per=DURATION, or Off", NULL);
+}
+
+static const char *set_tls_proxy(cmd_parms *cmd, void *dir, int is_there)
+{
+    jfm_dir_config_t *config = dir;
+    (void)cmd;
+    config->has_tls_proxy = is_there;
     return NULL;
 }
 
@@ -223,8 +330,16 @@ const command_rec jfm_commands[] = {
                   "largest file, as 100M, or unlimited"),
     AP_INIT_TAKE1("JabberFilesExpire", set_expire, NULL, EVERYWHERE,
                   "age at which a file goes, as 30d, or never"),
-    AP_INIT_TAKE1("JabberFilesDomain", add_domain, NULL, RSRC_CONF,
-                  "Jabber domain whose users may have an area; may be repeated"),
+    AP_INIT_TAKE_ARGV("JabberFilesDomain", add_domain, NULL, RSRC_CONF,
+                      "Jabber domain whose users may have an area, and how its server is reached; "
+                      "may be repeated"),
+    AP_INIT_TAKE1("JabberFilesDaemon", set_daemon, NULL, RSRC_CONF,
+                  "path of jabberfilesd, the helper that asks Jabber servers"),
+    AP_INIT_ITERATE("JabberFilesLoginLimit", set_login_limit, NULL, EVERYWHERE,
+                    "wrong passwords for a JID and from an address, as jid=10 address=50 per=10m, "
+                    "or Off"),
+    AP_INIT_FLAG("JabberFilesTLSProxy", set_tls_proxy, NULL, EVERYWHERE,
+                 "On: a proxy in front speaks TLS, so passwords may come over plain HTTP"),
     AP_INIT_TAKE1("JabberFilesBaseURL", set_base_url, NULL, EVERYWHERE,
                   "absolute URL of the base, for the links that are handed out"),
     AP_INIT_ITERATE("JabberFilesInline", add_inline_type, NULL, EVERYWHERE,

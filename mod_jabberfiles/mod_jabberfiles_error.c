@@ -6,6 +6,7 @@
 /* What a client that is told to come back should wait, in seconds. */
 #define RETRY_BUSY "5"
 #define RETRY_UNAVAILABLE "30"
+#define RETRY_NO_VERDICT "15"
 
 typedef struct mapping_t {
     int status;
@@ -32,6 +33,13 @@ static const mapping_t *mapping_of(jf_err_code_t code)
         [JF_ERR_UNAVAILABLE] = {HTTP_SERVICE_UNAVAILABLE, APLOG_ERR, RETRY_UNAVAILABLE,
                                 "The server cannot use its ledger at the moment. Nothing was "
                                 "changed; try again later."},
+        [JF_ERR_FORBIDDEN] = {HTTP_FORBIDDEN, APLOG_INFO, NULL, NULL},
+        [JF_ERR_TOO_MANY] = {HTTP_TOO_MANY_REQUESTS, APLOG_INFO, NULL,
+                             "Too many wrong passwords. Try again later."},
+        [JF_ERR_NO_VERDICT] =
+            {HTTP_SERVICE_UNAVAILABLE, APLOG_WARNING, RETRY_NO_VERDICT,
+             "Your Jabber server cannot be asked for your password at the moment. "
+             "Nothing was changed; try again later."},
         [JF_ERR_IO] = {HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR, NULL,
                        "The server could not read or write its store. Nothing was changed."},
     };

@@ -88,6 +88,13 @@ static int set_up(server_rec *server, apr_pool_t *ptemp)
     return OK;
 }
 
+static jf_err_t *start_parts(apr_pool_t *pconf, server_rec *main)
+{
+    JF_TRY(jfm_status_create(pconf));
+    JF_TRY(jfm_guess_create(pconf, main));
+    return jfm_daemon_start(pconf, main);
+}
+
 int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     (void)plog;
@@ -107,7 +114,7 @@ int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         }
     }
     if (is_used) {
-        jf_err_t *err = jfm_status_create(pconf);
+        jf_err_t *err = start_parts(pconf, main);
         if (err) {
             ap_log_error(APLOG_MARK, APLOG_EMERG, err->status, main, JFLOGNO(0004) "%s", err->text);
             return HTTP_INTERNAL_SERVER_ERROR;
@@ -167,4 +174,9 @@ void jfm_child_init(apr_pool_t *pchild, server_rec *main)
         }
     }
     jfm_janitor_child_init(pchild);
+    jfm_daemon_child_init();
+    jf_err_t *err = jfm_guess_child_init(pchild);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, err->status, main, JFLOGNO(0006) "%s", err->text);
+    }
 }

@@ -14,6 +14,8 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "jf_domain.h"
+#include "jf_guess.h"
 #include "jf_names.h"
 #include "jf_service.h"
 
@@ -44,7 +46,11 @@ typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
     PTR(const char *, base_url)                                                        \
     PTR(apr_array_header_t *, inline_types) /* of const char * */                      \
     NUM(int, cors)                                                                     \
-    PTR(apr_array_header_t *, cors_origins) /* of const char * */
+    PTR(apr_array_header_t *, cors_origins) /* of const char * */                      \
+    NUM(apr_int64_t, guesses_per_jid)                                                  \
+    NUM(apr_int64_t, guesses_per_address)                                              \
+    NUM(apr_int64_t, guess_period_us)                                                  \
+    NUM(int, has_tls_proxy)
 
 /* Where things are, and whom they are for. */
 #define JFM_SERVER_MEMBERS(NUM, PTR)                                      \
@@ -52,7 +58,8 @@ typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
     PTR(const char *, store)                                              \
     PTR(const char *, database)                                           \
     NUM(int, durability)                                                  \
-    PTR(apr_array_header_t *, domains) /* of const char *, prepared */    \
+    PTR(apr_array_header_t *, domains) /* of jf_domain_t * */             \
+    PTR(const char *, daemon)          /* of the main server */           \
     PTR(jf_service_t *, service)       /* of this process, set in child_init */
 
 #define JFM_DECLARE(type, name) type name;
@@ -82,6 +89,8 @@ apr_int64_t jfm_max_file_bytes(const jfm_dir_config_t *config);
 apr_interval_time_t jfm_expire_us(const jfm_dir_config_t *config);
 jfm_cors_t jfm_cors(const jfm_dir_config_t *config);
 jf_durability_t jfm_durability(const jfm_server_config_t *config);
+jf_guess_limits_t jfm_guess_limits(const jfm_dir_config_t *config);
+const char *jfm_daemon_path(const jfm_server_config_t *config);
 
 /* ---- a request ---- */
 
@@ -94,6 +103,8 @@ typedef struct jfm_request_t {
     const jf_err_t *err;   /**< why the request was refused, NULL if it was not (or not by us) */
     int is_counted;        /**< as a refusal, for server-status */
     int body_was_taken;    /**< the request's content was read, or there is none */
+    int is_logging_in;     /**< the login modules are at work, called by jfm_login */
+    const jf_err_t *login_err; /**< why the password could not be checked, NULL if it could */
 } jfm_request_t;
 
 /** What the module knows of a request; NULL if the request is not for it. */
@@ -129,8 +140,37 @@ void jfm_register_access(apr_pool_t *pool);
 /** OK, or the status to refuse with: an area is for its owner, whatever Require says. */
 int jfm_check_owner(request_rec *r);
 
+/** 1 if some JabberFilesDomain names the domain of a prepared JID. */
+int jfm_is_served(const jfm_server_config_t *server, const char *jid);
+
 /** Refuses whatever else of httpd (DocumentRoot, Alias, a CGI's path) leads into a store. */
 int jfm_protect_store(request_rec *r);
+
+/** mod_jabberfiles_login.c: "AuthBasicProvider jabber", and what surrounds any login with Basic. */
+void jfm_register_login(apr_pool_t *pool);
+int jfm_login(request_rec *r);
+/**
+ * The prepared JID that a user name stands for: with one domain, the localpart is enough.
+ * @return JF_ERR_INVALID if it stands for none.
+ */
+jf_err_t *jfm_login_jid(const char **jid, const request_rec *r, const char *user);
+
+/** mod_jabberfiles_guess.c: limits for wrong passwords, counted in all processes together. */
+int jfm_guess_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+jf_err_t *jfm_guess_create(apr_pool_t *pconf, server_rec *main);
+jf_err_t *jfm_guess_child_init(apr_pool_t *pchild);
+/** NULL: jfm_guess_end must follow; JF_ERR_TOO_MANY, and Retry-After is set, or another error. */
+jf_err_t *jfm_guess_begin(jf_guess_t *guess, request_rec *r, const char *jid, const char *password);
+/** NULL, or JF_ERR_TOO_MANY if it was one wrong password too many from this address. */
+jf_err_t *jfm_guess_end(jf_guess_t *guess, request_rec *r, const char *jid,
+                        jf_guess_outcome_t outcome);
+
+/** mod_jabberfiles_daemon.c: starts jabberfilesd if some login needs it, and watches it. */
+jf_err_t *jfm_daemon_start(apr_pool_t *pconf, server_rec *main);
+void jfm_daemon_child_init(void);
+int jfm_daemon_monitor(apr_pool_t *pool, server_rec *main);
+/** Where it listens, or NULL if no login needs it. */
+const char *jfm_daemon_socket(void);
 
 /** What each method does; they return a status as handlers do. */
 int jfm_get_fixups(request_rec *r); /* mod_jabberfiles_get.c: the core's default handler delivers */

@@ -19,9 +19,11 @@
     X(Method, "method not allowed (405)")              \
     X(Precondition, "precondition failed (412)")       \
     X(TooLarge, "file too large (413)")                \
+    X(TooMany, "too many wrong passwords (429)")       \
     X(Quota, "disk quota (507)")                       \
     X(DiskFull, "disk full (507)")                     \
     X(Unavailable, "ledger busy or unavailable (503)") \
+    X(NoVerdict, "no login at a Jabber server (503)")  \
     X(Error, "server error (500)")                     \
     X(Other, "other")
 
@@ -80,10 +82,12 @@ static cause_t cause_of(int status, const jf_err_t *err)
         return CAUSE_Precondition;
     case HTTP_REQUEST_ENTITY_TOO_LARGE:
         return CAUSE_TooLarge;
+    case HTTP_TOO_MANY_REQUESTS:
+        return CAUSE_TooMany;
     case HTTP_INSUFFICIENT_STORAGE:
         return err && err->code == JF_ERR_QUOTA ? CAUSE_Quota : CAUSE_DiskFull;
     case HTTP_SERVICE_UNAVAILABLE:
-        return CAUSE_Unavailable;
+        return err && err->code == JF_ERR_NO_VERDICT ? CAUSE_NoVerdict : CAUSE_Unavailable;
     case HTTP_INTERNAL_SERVER_ERROR:
         return CAUSE_Error;
     default:
