@@ -21,13 +21,15 @@ def link_path(link):
 
 
 class Client:
-    """Requests of one user (or of nobody) to one server, over one kept connection."""
+    """Requests of one user (or of nobody) to one server, over one kept connection, perhaps from a
+    certain address of this machine."""
 
-    def __init__(self, server, jid=None, password=None, base=BASE):
+    def __init__(self, server, jid=None, password=None, base=BASE, source=None):
         self.jid = jid
         self.base = base
         self.password = password
         self._server = server
+        self.source = source
         self._connection = None
 
     @property
@@ -50,7 +52,7 @@ class Client:
 
     def _exchange(self, method, target, body, fields, chunked):
         if self._connection is None:
-            self._connection = self._server.connect()
+            self._connection = self._server.connect(source=self.source)
         self._connection.request(method, target, body, fields, encode_chunked=chunked)
         response = self._connection.getresponse()
         content = response.read()

@@ -38,7 +38,9 @@ BASE = "/files"
 @dataclasses.dataclass(frozen=True)
 class Site:
     """What a test wants to be different from the plain site: `base_lines` stand in the <Location>
-    of BASE, `inner_lines` after it, `server_lines` before it."""
+    of BASE, `inner_lines` after it, `server_lines` before it. `provider` has the arguments of
+    AuthBasicProvider there, `listen` the address httpd listens at. `own_lines` replaces all lines
+    about the module."""
 
     mpm: str = "event"
     single_child: bool = False
@@ -48,19 +50,22 @@ class Site:
     modules: tuple = ()
     store: str = "store"
     domains: tuple = ("example.org",)
+    provider: str = "file"
+    listen: str = "127.0.0.1"
+    own_lines: str = ""
     server_lines: str = ""
     base_lines: str = ""
     inner_lines: str = ""
 
 
-def base_location(path, users_file, lines="", require="jabber-access"):
-    """A <Location> that is a BASE with logins from `users_file`."""
+def base_location(path, users_file, lines="", require="jabber-access", provider="file"):
+    """A <Location> that is a BASE with logins from `users_file`, or from another provider."""
     return f"""\
 <Location "{path}">
     JabberFiles On
     AuthType Basic
     AuthName "Jabber ID"
-    AuthBasicProvider file
+    AuthBasicProvider {provider}
     AuthUserFile "{users_file}"
     Require {require}
     {lines}
@@ -78,7 +83,7 @@ def _load_modules(env, site):
     lines = []
     extra = (("ssl", "socache_shmcb") if site.certificates else ()) \
         + (("http2",) if site.http2 else ())
-    for name in (f"mpm_{site.mpm}", *STOCK_MODULES, *extra, *site.modules):
+    for name in dict.fromkeys((f"mpm_{site.mpm}", *STOCK_MODULES, *extra, *site.modules)):
         if name in _built_in(env.httpd):
             continue
         path = Path(env.httpd_modules_dir) / f"mod_{name}.so"
@@ -111,9 +116,11 @@ def _tls_lines(site):
 
 
 def _jabberfiles_lines(site, root, users_file):
+    if site.own_lines:
+        return site.own_lines
     domains = "\n".join(f"JabberFilesDomain {domain}" for domain in site.domains)
     return f'JabberFilesStore "{root / site.store}"\n{domains}\n' \
-        + base_location(BASE, users_file, site.base_lines) \
+        + base_location(BASE, users_file, site.base_lines, provider=site.provider) \
         + site.inner_lines
 
 
@@ -121,7 +128,7 @@ def render(env, site, root, port, users_file):
     """The text of httpd.conf for `site` with ServerRoot `root`."""
     account = server_account()
     user_lines = f"User {account[0]}\nGroup {account[1]}" if account else ""
-    listen = f"Listen 127.0.0.1:{port}" + (" https" if site.certificates else "")
+    listen = f"Listen {site.listen}:{port}" + (" https" if site.certificates else "")
     return f"""\
 Define ROOT "{root}"
 ServerRoot "{root}"

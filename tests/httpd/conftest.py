@@ -15,9 +15,15 @@ from client import Client
 from config import Site
 from curl import Curl
 from errorlog import LogWatch
+from fake_xmpp import FakeXmpp
+from jabberfilesd import Jabberfilesd
 from records import Records
 from server import Server
 from users import Users
+from xmpp_certificates import Authority
+from xmpp_ejabberd import Ejabberd
+from xmpp_prosody import Prosody
+from xmpp_server import make_host_certificates
 
 MEASUREMENTS = pytest.StashKey()
 FLEET = pytest.StashKey()
@@ -205,3 +211,81 @@ def records(server):
 def measure(pytestconfig):
     """Adds a line to the summary at the end of the run."""
     return pytestconfig.stash[MEASUREMENTS].append
+
+
+# Jabber servers. The real ones are started when the first test asks for them.
+
+
+@pytest.fixture(scope="session")
+def authority(work_dir):
+    """The certificate authority of the Jabber servers."""
+    directory = work_dir / "xmpp-certificates"
+    directory.mkdir()
+    return Authority(directory)
+
+
+@pytest.fixture(scope="session")
+def stranger(authority):
+    """An authority that nobody trusts."""
+    return Authority(authority.ca.parent, "stranger")
+
+
+@pytest.fixture(scope="session")
+def start_xmpp(work_dir, authority, stranger):
+    """Starts Jabber servers for the whole run."""
+    certificates_of_hosts = make_host_certificates(authority, stranger)
+    started = []
+
+    def start(kind):
+        server = kind(work_dir / kind.name, certificates_of_hosts)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def prosody(start_xmpp):
+    return start_xmpp(Prosody)
+
+
+@pytest.fixture(scope="session")
+def ejabberd(start_xmpp):
+    return start_xmpp(Ejabberd)
+
+
+@pytest.fixture(scope="session")
+def program(env, work_dir):
+    """jabberfilesd where the account of httpd's children may come to."""
+    return shutil.copy(env.daemon, work_dir)
+
+
+@pytest.fixture
+def fake_server(authority):
+    """Makes Jabber servers that follow a script, for one test."""
+    made = []
+
+    def make(script, domain="example.org", pair=None, **options):
+        made.append(FakeXmpp(script, pair or authority.issue(domain), domain, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def start_daemon(env):
+    """Starts jabberfilesd alone, for one test."""
+    started = []
+
+    def start(domains, **options):
+        started.append(Jabberfilesd(env, domains, **options))
+        return started[-1]
+
+    yield start
+    for daemon in started:
+        daemon.close()

@@ -23,6 +23,11 @@ class Environment:
     version: str
 
     @property
+    def daemon(self):
+        """The helper process that asks Jabber servers."""
+        return os.path.join(self.builddir, "tools", "jabberfilesd", "jabberfilesd")
+
+    @property
     def has_sanitizers(self):
         return self.sanitizers == "yes"
 

@@ -59,14 +59,14 @@ class Server:
         """Absolute URL of a path of the server."""
         return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
-    def connect(self, timeout=60):
-        """A new http.client connection."""
-        seconds = timeout * self.env.patience
+    def connect(self, timeout=60, source=None, address="127.0.0.1"):
+        """A new http.client connection, perhaps from a certain address of this machine."""
+        options = {"timeout": timeout * self.env.patience,
+                   "source_address": (source, 0) if source else None}
         if not self.site.certificates:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+            return http.client.HTTPConnection(address, self.port, **options)
         context = ssl.create_default_context(cafile=self.site.certificates.ca)
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=seconds,
-                                           context=context)
+        return http.client.HTTPSConnection(address, self.port, context=context, **options)
 
     # Life
 
