@@ -331,12 +331,6 @@ static int is_httpd_stopping(void)
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING;
 }
 
-static const char *how_it_died(int status, apr_pool_t *pool)
-{
-    return WIFSIGNALED(status) ? apr_psprintf(pool, "killed by signal %d", WTERMSIG(status))
-                               : apr_psprintf(pool, "exit status %d", WEXITSTATUS(status));
-}
-
 /* 0 for at once. */
 static apr_interval_time_t time_to_wait(void)
 {
@@ -366,10 +360,11 @@ static void take_death(instance_t *instance, int status)
     int is_young = apr_time_now() - instance->started_at < YOUNG_US;
     helper.young_deaths = is_young ? helper.young_deaths + 1 : 0;
     apr_interval_time_t wait_us = time_to_wait();
+    /* httpd tells one number for both and not which it is. */
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, helper.main,
-                 JFLOGNO(0073) "jabberfilesd (pid %" APR_PID_T_FMT ") died: %s; starting it again "
-                               "in %" APR_TIME_T_FMT " s",
-                 instance->process.pid, how_it_died(status, instance->pool), apr_time_sec(wait_us));
+                 JFLOGNO(0073) "jabberfilesd (pid %" APR_PID_T_FMT ") died, exit status or signal "
+                               "%d; starting it again in %" APR_TIME_T_FMT " s",
+                 instance->process.pid, status, apr_time_sec(wait_us));
     instance->process.pid = 0;
     helper.retry_at = apr_time_now() + wait_us;
     apr_pool_destroy(instance->pool);

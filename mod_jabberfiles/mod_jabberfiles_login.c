@@ -83,7 +83,20 @@ static authn_status no_verdict(const request_rec *r, const char *jid, const char
     return AUTH_GENERAL_ERROR;
 }
 
-static authn_status ask_server(request_rec *r, const char *jid, const char *password)
+static authn_status heed(const request_rec *r, const char *jid, const jf_login_answer_t *answer)
+{
+    if (answer->verdict == JF_LOGIN_UNAVAILABLE) {
+        return no_verdict(r, jid, answer->reason);
+    }
+    if (answer->verdict == JF_LOGIN_REFUSED) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, JFLOGNO(0070) "%s: login refused: %s", jid,
+                      answer->reason);
+        return AUTH_DENIED;
+    }
+    return AUTH_GRANTED;
+}
+
+static authn_status ask_server(const request_rec *r, const char *jid, const char *password)
 {
     jf_login_answer_t answer;
     apr_pool_t *pool;
@@ -92,18 +105,15 @@ static authn_status ask_server(request_rec *r, const char *jid, const char *pass
                           "jabberfilesd was not started: no AuthBasicProvider outside of "
                           ".htaccess names jabber");
     }
+    if (!jfm_waiting_begin()) {
+        return no_verdict(r, jid, "as many threads as may wait for Jabber servers do so already");
+    }
     /* Its own pool: the password is wiped when the answer is there, not when the request is over.
      */
     apr_pool_create(&pool, r->pool);
     jf_err_t *err = jf_login_ask(&answer, jfm_daemon_socket(), jid, password, pool);
-    authn_status status = AUTH_GRANTED;
-    if (err || answer.verdict == JF_LOGIN_UNAVAILABLE) {
-        status = no_verdict(r, jid, err ? err->text : answer.reason);
-    } else if (answer.verdict == JF_LOGIN_REFUSED) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, JFLOGNO(0070) "%s: login refused: %s", jid,
-                      answer.reason);
-        status = AUTH_DENIED;
-    }
+    jfm_waiting_end(!err && answer.verdict != JF_LOGIN_UNAVAILABLE);
+    authn_status status = err ? no_verdict(r, jid, err->text) : heed(r, jid, &answer);
     apr_pool_destroy(pool);
     return status;
 }

@@ -165,6 +165,12 @@ jf_err_t *jfm_guess_begin(jf_guess_t *guess, request_rec *r, const char *jid, co
 jf_err_t *jfm_guess_end(jf_guess_t *guess, request_rec *r, const char *jid,
                         jf_guess_outcome_t outcome);
 
+/** mod_jabberfiles_waiting.c: how many threads of a child may wait for Jabber servers. */
+jf_err_t *jfm_waiting_child_init(apr_pool_t *pchild);
+/** 1: the thread may wait, and jfm_waiting_end must follow; 0: too many wait already. */
+int jfm_waiting_begin(void);
+void jfm_waiting_end(int has_verdict);
+
 /** mod_jabberfiles_daemon.c: starts jabberfilesd if some login needs it, and watches it. */
 jf_err_t *jfm_daemon_start(apr_pool_t *pconf, server_rec *main);
 void jfm_daemon_child_init(void);

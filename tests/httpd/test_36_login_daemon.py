@@ -469,3 +469,29 @@ def ask_again_and_again(server, user, done, is_kept):
             client.close()
     client.close()
     return latencies
+
+
+def test_hanging_server_leaves_threads_to_others(start_server, program, prosody, fake_server,
+                                                 line_of, measure, log):
+    """Anybody can try to log in; links and cached users must not have to wait for that."""
+    log.expect(TROUBLE)
+    log.allow("AH00484")
+    hanging = fake_server(honest(greet=silent), "hanging.example")
+    server = start_server(jabber_site(program, prosody.domain_line(), line_of(hanging),
+                                      cache_seconds=300, single_child=True))
+    cached = prosody.new_user()
+    owner = login(server, cached)
+    link = owner.put("a", b"x").link
+    with ThreadPoolExecutor(30) as pool:
+        waiting = [pool.submit(Client(server, f"user{number}@hanging.example", "x").put, "a", b"x")
+                   for number in range(30)]
+        wait_until(lambda: len(hanging.visits) >= 5, GONE_SECONDS, "the logins have not begun")
+        begin = time.monotonic()
+        assert owner.open_link(link).status == 200
+        assert login(server, cached).get("a").status == 200
+        seconds = time.monotonic() - begin
+        answers = [future.result() for future in waiting]
+    assert {answer.status for answer in answers} == {503}
+    assert seconds < 4 * server.env.patience
+    measure(f"while 30 logins wait for a server that hangs, a link and a cached user took "
+            f"{seconds:.2f} s")

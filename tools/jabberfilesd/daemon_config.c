@@ -68,6 +68,19 @@ static jf_err_t *set_options(jf_domain_t *domain, const json_t *object, apr_pool
     return jf_domain_check(domain, pool);
 }
 
+/* The CAs of the system are a megabyte, which domains can share. */
+static jf_err_t *set_tls(daemon_config_t *config, xmpp_domain_t *domain, apr_pool_t *pool)
+{
+    if (domain->settings->ca_file) {
+        return xmpp_tls_create_context(&domain->tls_context, domain->settings->ca_file, pool);
+    }
+    if (!config->system_tls) {
+        JF_TRY(xmpp_tls_create_context(&config->system_tls, NULL, pool));
+    }
+    domain->tls_context = config->system_tls;
+    return NULL;
+}
+
 static jf_err_t *add_domain(daemon_config_t *config, const json_t *object, apr_pool_t *pool)
 {
     jf_domain_t *settings;
@@ -79,7 +92,7 @@ static jf_err_t *add_domain(daemon_config_t *config, const json_t *object, apr_p
     domain->settings = settings;
     domain->ascii = to_ascii(settings->name, pool);
     xmpp_gate_init(&domain->gate);
-    return xmpp_tls_create_context(&domain->tls_context, settings->ca_file, pool);
+    return set_tls(config, domain, pool);
 }
 
 /* ---- all of it ---- */

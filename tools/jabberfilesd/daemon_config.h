@@ -13,10 +13,12 @@
 
 #include <apr_tables.h>
 #include <apr_time.h>
+#include <openssl/ssl.h>
 
 #include "jf_err.h"
 
 typedef struct daemon_config_t {
+    SSL_CTX *system_tls; /**< of all domains without a ca of their own; NULL until there is one */
     apr_interval_time_t deadline_us;
     apr_array_header_t *domains; /**< of xmpp_domain_t * */
     const char *dns_server;      /**< NULL: those of the system */

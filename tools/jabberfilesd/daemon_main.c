@@ -152,6 +152,7 @@ int main(int argc, char **argv)
     jf_err_t *err = run(pool);
     if (err) {
         complain(err->text);
+        apr_terminate();
     }
     return err ? EXIT_FAILED : EXIT_OK;
 }

@@ -211,8 +211,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     xmpp_login_give_up(login,
-                       apr_psprintf(login->pool, "no answer within %" APR_TIME_T_FMT " s (%s)",
-                                    apr_time_sec(login->deadline_us), login->doing));
+                       apr_psprintf(login->pool, "no answer within %.1f s (%s)",
+                                    (double)login->deadline_us / APR_USEC_PER_SEC, login->doing));
 }
 
 static void begin(evutil_socket_t fd, short what, void *data)

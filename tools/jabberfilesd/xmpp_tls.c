@@ -110,5 +110,5 @@ const char *xmpp_tls_problem(const SSL *session, unsigned long reason, apr_pool_
     if (verdict != X509_V_OK) {
         return apr_pstrcat(pool, "certificate: ", X509_verify_cert_error_string(verdict), NULL);
     }
-    return apr_pstrcat(pool, "TLS: ", text ? text : "the server closed the connection", NULL);
+    return text ? text : "the server closed the connection";
 }
