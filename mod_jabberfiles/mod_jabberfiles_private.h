@@ -175,6 +175,10 @@ void jfm_waiting_end(int has_verdict);
 jf_err_t *jfm_daemon_start(apr_pool_t *pconf, server_rec *main);
 void jfm_daemon_child_init(void);
 int jfm_daemon_monitor(apr_pool_t *pool, server_rec *main);
+/** mod_jabberfiles_daemon_config.c: 1 if some directive names the provider jabber. */
+int jfm_daemon_is_needed(apr_pool_t *pool);
+/** The line that it is told; JF_ERR_INVALID if two servers name a domain in different ways. */
+jf_err_t *jfm_daemon_config(const char **line, const server_rec *main, apr_pool_t *pool);
 /** Where it listens, or NULL if no login needs it. */
 const char *jfm_daemon_socket(void);
 
