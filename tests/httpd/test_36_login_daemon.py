@@ -52,6 +52,27 @@ def helper_of(server):
     return wait_until(lambda: helpers(server), GONE_SECONDS, "no helper runs")[0]
 
 
+@contextlib.contextmanager
+def logging_in_all_the_time(server, users):
+    """Users who upload over and over with a new connection each; yields the count of statuses."""
+    stop, statuses = threading.Event(), Counter()
+
+    def log_in(user):
+        while not stop.is_set():
+            client = login(server, user)
+            statuses[client.put("a", b"x").status] += 1
+            client.close()
+
+    with ThreadPoolExecutor(len(users)) as pool:
+        futures = [pool.submit(log_in, user) for user in users]
+        try:
+            yield statuses
+        finally:
+            stop.set()
+        for future in futures:
+            future.result()
+
+
 def is_gone(pid):
     """True if there is no such process, or only what is left of it until its parent looks."""
     try:
@@ -190,24 +211,12 @@ def test_login_right_after_a_kill_works(server, user, log, attempt):
 def test_kills_under_load_cost_only_the_logins_at_that_moment(server, prosody, log):
     log.expect(DIED)
     log.allow(TROUBLE)
-    stop, statuses = threading.Event(), Counter()
     users = prosody.new_users(8)
-
-    def log_in(user):
-        while not stop.is_set():
-            client = login(server, user)
-            statuses[client.put("a", b"x").status] += 1
-            client.close()
-
-    with ThreadPoolExecutor(len(users)) as pool:
-        futures = [pool.submit(log_in, user) for user in users]
+    with logging_in_all_the_time(server, users) as statuses:
         for _ in range(2):
             time.sleep(1)
             os.kill(helper_of(server), signal.SIGKILL)
         time.sleep(1.5)
-        stop.set()
-        for future in futures:
-            future.result()
     assert set(statuses) <= {200, 201, 503}
     assert statuses[503] < statuses[200]
     log_in_with_patience(login(server, users[0]))
@@ -335,24 +344,12 @@ def test_it_goes_and_comes_with_the_provider(server, program, prosody, user):
 
 
 def test_logins_over_graceful_restarts_are_not_lost(server, prosody):
-    stop, statuses = threading.Event(), Counter()
     users = prosody.new_users(8)
-
-    def log_in(user):
-        while not stop.is_set():
-            client = login(server, user)
-            statuses[client.put("a", b"x").status] += 1
-            client.close()
-
-    with ThreadPoolExecutor(len(users)) as pool:
-        futures = [pool.submit(log_in, user) for user in users]
+    with logging_in_all_the_time(server, users) as statuses:
         deadline = time.monotonic() + LOAD_SECONDS
         while time.monotonic() < deadline:
             time.sleep(0.4)
             server.graceful()
-        stop.set()
-        for future in futures:
-            future.result()
     assert set(statuses) == {200, 201}
     assert statuses[200] > 50
 

@@ -1,4 +1,4 @@
-#include "jf_test.h"
+#include "t_secret.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -178,45 +178,20 @@ static void test_a_long_reason_still_makes_a_line(void **state)
 
 /* ---- wiping ---- */
 
-typedef struct secret_t {
-    const char *text;
-    size_t length;
-    int is_wiped;
-} secret_t;
-
-/** Runs after all cleanups that were registered later, and before the memory goes. */
-static apr_status_t look_at_secret(void *data)
-{
-    secret_t *secret = data;
-    secret->is_wiped = 1;
-    for (size_t i = 0; i < secret->length; i++) {
-        secret->is_wiped &= secret->text[i] == '\0';
-    }
-    return APR_SUCCESS;
-}
-
-static apr_pool_t *watched_pool(secret_t *secret, apr_pool_t *parent)
-{
-    apr_pool_t *pool;
-    assert_int_equal(apr_pool_create(&pool, parent), APR_SUCCESS);
-    apr_pool_cleanup_register(pool, secret, look_at_secret, apr_pool_cleanup_null);
-    return pool;
-}
-
 static void test_passwords_are_wiped(void **state)
 {
     const char *jid;
-    secret_t question = {0};
-    secret_t password = {0};
+    jf_secret_watch_t question = {0};
+    jf_secret_watch_t password = {0};
 
-    apr_pool_t *pool = watched_pool(&question, *state);
+    apr_pool_t *pool = jf_secret_watched_pool(&question, *state);
     question.text = jf_login_format_question(JID, PASSWORD, pool);
     question.length = strlen(question.text);
     char *line = without_newline(question.text, *state);
     apr_pool_destroy(pool);
     assert_true(question.is_wiped);
 
-    pool = watched_pool(&password, *state);
+    pool = jf_secret_watched_pool(&password, *state);
     jf_test_ok(jf_login_parse_question(&jid, &password.text, line, pool), line);
     password.length = strlen(PASSWORD);
     assert_string_equal(password.text, PASSWORD);

@@ -1,4 +1,4 @@
-#include "jf_test.h"
+#include "t_secret.h"
 
 #include <string.h>
 
@@ -275,30 +275,11 @@ static void test_plain(void **state)
     jf_test_refused(challenge(create("PLAIN", *state), "eA=="), JF_ERR_INVALID, "a challenge");
 }
 
-typedef struct secret_t {
-    const char *text;
-    size_t length;
-    int is_wiped;
-} secret_t;
-
-/** Runs after all cleanups that were registered later, and before the memory goes. */
-static apr_status_t look_at_secret(void *data)
-{
-    secret_t *secret = data;
-    secret->is_wiped = 1;
-    for (size_t i = 0; i < secret->length; i++) {
-        secret->is_wiped &= secret->text[i] == '\0';
-    }
-    return APR_SUCCESS;
-}
-
 static void test_plain_is_wiped(void **state)
 {
-    apr_pool_t *pool;
-    secret_t secret = {0};
+    jf_secret_watch_t secret = {0};
+    apr_pool_t *pool = jf_secret_watched_pool(&secret, *state);
 
-    assert_int_equal(apr_pool_create(&pool, *state), APR_SUCCESS);
-    apr_pool_cleanup_register(pool, &secret, look_at_secret, apr_pool_cleanup_null);
     secret.text = xmpp_sasl_initial(create("PLAIN", pool));
     secret.length = strlen(secret.text);
     apr_pool_destroy(pool);
