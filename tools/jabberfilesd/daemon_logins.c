@@ -9,6 +9,7 @@
 #include "jf_jid.h"
 #include "jf_secret.h"
 #include "xmpp_login.h"
+#include "xmpp_timer.h"
 
 /* While a server is silent, that many logins try it; the others would only hold threads of httpd.
  */
@@ -171,9 +172,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *data)
 static void let_wait(entry_t *entry)
 {
     queue_t *queue = entry->queue;
-    apr_interval_time_t us = queue->logins->config->deadline_us;
-    struct timeval time = {(time_t)apr_time_sec(us), (suseconds_t)apr_time_usec(us)};
-    evtimer_add(entry->deadline, &time);
+    xmpp_timer_set(entry->deadline, queue->logins->config->deadline_us);
     TAILQ_INSERT_TAIL(&queue->waiting, entry, link);
     queue->waiting_count++;
 }

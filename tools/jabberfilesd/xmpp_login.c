@@ -6,6 +6,7 @@
 
 #include "jf_secret.h"
 #include "xmpp_saslprep.h"
+#include "xmpp_timer.h"
 
 /* An address that does not answer leaves time for the next one. */
 #define CONNECT_PARTS 3
@@ -146,12 +147,6 @@ static jf_err_t *connect_to(xmpp_login_t *login, const xmpp_endpoint_t *endpoint
                           login->domain, &link_callbacks, login, login->pool);
 }
 
-static void set_timer(struct event *timer, apr_interval_time_t us)
-{
-    struct timeval time = {(time_t)apr_time_sec(us), (suseconds_t)apr_time_usec(us)};
-    evtimer_add(timer, &time);
-}
-
 static void connect_next(xmpp_login_t *login)
 {
     while (login->next_endpoint < login->endpoints->nelts) {
@@ -159,7 +154,7 @@ static void connect_next(xmpp_login_t *login)
             &APR_ARRAY_IDX(login->endpoints, login->next_endpoint++, xmpp_endpoint_t);
         jf_err_t *err = connect_to(login, endpoint);
         if (!err) {
-            set_timer(login->connect_deadline, login->deadline_us / CONNECT_PARTS);
+            xmpp_timer_set(login->connect_deadline, login->deadline_us / CONNECT_PARTS);
             return;
         }
         login->connect_problem = err->text;
@@ -259,7 +254,7 @@ xmpp_login_t *xmpp_login_start(const xmpp_login_settings_t *settings, xmpp_domai
     login->deadline = evtimer_new(settings->base, on_deadline, login);
     login->end = event_new(settings->base, -1, 0, end, login);
     login->pass.granted = login->connect;
-    set_timer(login->deadline, deadline_us);
+    xmpp_timer_set(login->deadline, deadline_us);
     event_active(login->begin, EV_TIMEOUT, 0);
     return login;
 }
