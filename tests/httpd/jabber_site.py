@@ -6,6 +6,7 @@ from pathlib import Path
 
 from client import Client
 from config import Site
+from processes import name_of
 
 CACHE = "shmcb:run/authn-cache(512000)"
 # One that can be looked into.
@@ -45,14 +46,6 @@ def helpers(server):
 def workers(server):
     """Process ids of httpd's own children."""
     return [pid for pid in server.children() if name_of(pid) not in (PROGRAM_NAME, None)]
-
-
-def name_of(pid):
-    """The name of a process, None if it has ended."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
 
 
 def sockets(server):

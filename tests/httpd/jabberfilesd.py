@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import processes
 from environment import server_account
 
 # A process that nobody may look into cannot be searched for leaks either.
@@ -162,9 +163,7 @@ class Jabberfilesd:
         return self._status("VmRSS")
 
     def cpu_seconds(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2]
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return processes.cpu_seconds(self.process.pid)
 
 
 def question(jid, password):

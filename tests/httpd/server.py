@@ -11,10 +11,13 @@ import config
 from environment import give_to_server, shared_library
 from errorlog import ErrorLog
 from ports import free_port
+from processes import children_of, state_of
 
 READY_SECONDS = 20
 STOP_SECONDS = 30
-FINISH_SECONDS = 0.05
+QUIET_LOOKS = 3
+QUIET_SECONDS = 2
+LOOK_SECONDS = 0.02
 START_ATTEMPTS = 3
 READY_PATH = "/ready.txt"
 
@@ -88,9 +91,7 @@ class Server:
 
     def stop(self):
         """Stops httpd as an operator does and returns its exit status."""
-        # mpm_event closes the sockets of busy workers under their hands when it is stopped and may
-        # crash in that. No test is about it, so the last answers may come to their end.
-        time.sleep(FINISH_SECONDS * self.env.patience)
+        self._let_children_settle()
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(STOP_SECONDS * self.env.patience)
         self._process = None
@@ -143,12 +144,22 @@ class Server:
 
     def children(self):
         """Process ids of the children, oldest first."""
-        parent = self.parent()
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
-                return [int(word) for word in file.read().split()]
-        except FileNotFoundError:
-            return []
+        return children_of(self.parent())
+
+    def _let_children_settle(self):
+        """Returns when no child has begun, ended or worked for a moment, or after a while.
+
+        httpd is at its weakest when a stop meets something else, and no test is about that:
+        mpm_event closes the sockets of busy workers under their hands and may crash in it, and a
+        child that is still starting runs its cleanups in a signal handler, where it hangs if the
+        signal came within malloc."""
+        deadline = time.monotonic() + QUIET_SECONDS * self.env.patience
+        looks = []
+        while time.monotonic() < deadline:
+            looks = [*looks[1 - QUIET_LOOKS:], [(pid, state_of(pid)) for pid in self.children()]]
+            if looks == looks[:1] * QUIET_LOOKS and all(state == "S" for _, state in looks[0]):
+                return
+            time.sleep(LOOK_SECONDS * self.env.patience)
 
     # What the tools around httpd found
 

@@ -19,8 +19,8 @@ from config import Site
 from environment import server_account
 from fake_xmpp import PASSWORD, USER, challenge, honest
 from fake_xmpp_hostile import silent
-from jabber_site import (PROGRAM_NAME, TROUBLE, helpers, jabber_site, login, name_of, sockets,
-                         workers)
+from jabber_site import PROGRAM_NAME, TROUBLE, helpers, jabber_site, login, sockets, workers
+from processes import cpu_seconds, is_gone, name_of, stat_of
 from records import wait_until
 from server import StartFailed
 from xmpp_server import User
@@ -73,15 +73,6 @@ def logging_in_all_the_time(server, users):
             future.result()
 
 
-def is_gone(pid):
-    """True if there is no such process, or only what is left of it until its parent looks."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 def log_in_with_patience(client, seconds=GONE_SECONDS):
     """Logs in until it works."""
     wait_until(lambda: client.put("a", b"x").status in (200, 201), seconds, "no login works")
@@ -93,9 +84,7 @@ def log_in_with_patience(client, seconds=GONE_SECONDS):
 def test_one_helper_of_httpds_user_in_its_own_session(server):
     pid = helper_of(server)
     assert len(helpers(server)) == 1
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        fields = file.read().rpartition(")")[2].split()
-    session, terminal = fields[3:5]
+    session, terminal = stat_of(pid)[3:5]
     assert (int(session), terminal) == (pid, "0")
     account = server_account()
     uid = pwd.getpwnam(account[0]).pw_uid if account else os.geteuid()
@@ -252,7 +241,7 @@ def test_helper_that_fails_at_once_is_given_time(start_server, broken_program, p
     server = start_server(jabber_site(path, prosody.domain_line()))
     begin = time.monotonic()
     wait_until(lambda: count_lines(starts) > 2, GONE_SECONDS, "it is not started again")
-    begin_ticks = cpu_ticks(server.parent())
+    begin_seconds = cpu_seconds(server.parent())
     while time.monotonic() - begin < 6:
         client = login(server, user)
         asked_at = time.monotonic()
@@ -262,16 +251,11 @@ def test_helper_that_fails_at_once_is_given_time(start_server, broken_program, p
         client.close()
     assert count_lines(starts) < 8
     # No process of httpd is busy with it.
-    assert cpu_ticks(server.parent()) - begin_ticks < 0.5 * os.sysconf("SC_CLK_TCK")
+    assert cpu_seconds(server.parent()) - begin_seconds < 0.5
     # What is repaired is found without help.
     path.unlink()
     os.link(program, path)
     log_in_with_patience(login(server, user), 40)
-
-
-def cpu_ticks(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
 
 
 def test_helper_that_hangs(server, user, log):
