@@ -18,6 +18,7 @@
 #include "jf_guess.h"
 #include "jf_names.h"
 #include "jf_service.h"
+#include "jf_upload.h"
 
 extern module AP_MODULE_DECLARE_DATA jabberfiles_module;
 APLOG_USE_MODULE(jabberfiles);
@@ -189,6 +190,16 @@ int jfm_put(request_rec *r);     /* mod_jabberfiles_put.c */
 int jfm_delete(request_rec *r);  /* mod_jabberfiles_delete.c */
 int jfm_list(request_rec *r);    /* mod_jabberfiles_list.c */
 int jfm_options(request_rec *r); /* mod_jabberfiles_headers.c */
+
+/**
+ * mod_jabberfiles_receive.c: what every upload has in common. Header fields that no upload may
+ * have; OK, or the status to refuse with.
+ */
+int jfm_check_content_fields(request_rec *r);
+/** Fills in what the header says of the content: length and digest. @return JF_ERR_INVALID */
+jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r);
+/** Takes the content and makes the file: OK, or the status to refuse with. */
+int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request);
 
 /** mod_jabberfiles_precondition.c: If-Match and the others, to be judged in the transaction. */
 jf_precondition_t jfm_precondition(request_rec *r);

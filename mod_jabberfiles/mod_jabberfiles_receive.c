@@ -1,0 +1,146 @@
+#include "mod_jabberfiles_private.h"
+
+#include <string.h>
+
+#include "jf_digest.h"
+#include "jf_upload.h"
+
+/* What one turn asks of the input filters; they give less if less is there. */
+#define READ_BYTES (256 * 1024)
+
+/* ---- what the header says; nothing is read before all of it is checked ---- */
+
+int jfm_check_content_fields(request_rec *r)
+{
+    const char *coding = apr_table_get(r->headers_in, "Content-Encoding");
+    if (apr_table_get(r->headers_in, "Content-Range")) {
+        return jfm_refuse_invalid(r, "Content-Range: a file is uploaded as a whole, not in parts");
+    }
+    if (coding && strcasecmp(coding, "identity") != 0) {
+        jfm_set_header(r, "Accept-Encoding", "identity");
+        return HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    return OK;
+}
+
+static jf_err_t *read_length(apr_int64_t *length_bytes, request_rec *r)
+{
+    const char *field = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t value;
+    *length_bytes = JF_LENGTH_UNKNOWN;
+    if (!field || apr_table_get(r->headers_in, "Transfer-Encoding")) {
+        return NULL;
+    }
+    if (!ap_parse_strict_length(&value, field)) {
+        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, r->pool,
+                           "Content-Length: takes the number of bytes in decimal digits");
+    }
+    *length_bytes = value;
+    return NULL;
+}
+
+/* Without a content coding, Content-Digest and Repr-Digest speak of the same bytes. */
+static jf_err_t *read_digest(const unsigned char **sha256, request_rec *r)
+{
+    static const char *const fields[] = {"Repr-Digest", "Content-Digest"};
+    unsigned char *found = apr_palloc(r->pool, 2 * JF_SHA256_BYTES);
+    int count = 0;
+    for (int i = 0; i < 2; i++) {
+        const char *field = apr_table_get(r->headers_in, fields[i]);
+        int is_there = 0;
+        if (field) {
+            JF_TRY(jf_digest_parse(found + count * JF_SHA256_BYTES, &is_there, field, r->pool));
+        }
+        count += is_there;
+    }
+    if (count == 2 && memcmp(found, found + JF_SHA256_BYTES, JF_SHA256_BYTES) != 0) {
+        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, r->pool,
+                           "Repr-Digest and Content-Digest contradict each other");
+    }
+    *sha256 = count ? found : NULL;
+    return NULL;
+}
+
+jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r)
+{
+    JF_TRY(read_length(&upload->length_bytes, r));
+    return read_digest(&upload->sha256, r);
+}
+
+/* ---- the content ---- */
+
+static jf_err_t *write_brigade(int *seen_eos, jf_upload_t *upload, apr_bucket_brigade *bb,
+                               apr_pool_t *pool)
+{
+    for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        const char *data;
+        apr_size_t length;
+        if (APR_BUCKET_IS_EOS(b)) {
+            *seen_eos = 1;
+            return NULL;
+        }
+        if (APR_BUCKET_IS_METADATA(b)) {
+            continue;
+        }
+        apr_status_t status = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+        if (status != APR_SUCCESS) {
+            return jf_err_from_system(status, pool, "cannot read the content");
+        }
+        JF_TRY(jf_upload_write(upload, data, length));
+    }
+    return NULL;
+}
+
+/* A client that goes away in the middle is its own affair; what it sent is dropped. */
+static int broken_off(request_rec *r, const jf_upload_request_t *upload, apr_status_t status)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, status, r, JFLOGNO(0030) "%s/%s: upload broken off",
+                  upload->jid, upload->path);
+    return ap_map_http_request_error(status, HTTP_BAD_REQUEST);
+}
+
+static int receive(request_rec *r, const jf_upload_request_t *request, jf_upload_t *upload)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    int seen_eos = 0;
+    while (!seen_eos) {
+        apr_status_t status =
+            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, READ_BYTES);
+        if (status != APR_SUCCESS) {
+            return broken_off(r, request, status);
+        }
+        jf_err_t *err = write_brigade(&seen_eos, upload, bb, r->pool);
+        apr_brigade_cleanup(bb);
+        if (err) {
+            return jfm_refuse(r, err);
+        }
+    }
+    jfm_request(r)->body_was_taken = 1;
+    return OK;
+}
+
+int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request)
+{
+    jf_upload_t *upload;
+    jf_err_t *err = jf_upload_begin(&upload, jfm_request(r)->server->service, request,
+                                    r->request_time, r->pool);
+    if (err) {
+        return jfm_refuse(r, err);
+    }
+    int status = receive(r, request, upload);
+    if (status != OK) {
+        /* At once, and not when the pool goes: the client may try again before that. */
+        jf_upload_abort(upload);
+        return status;
+    }
+    err = jf_upload_finish(file, created, upload, apr_time_now());
+    if (err) {
+        return jfm_refuse(r, err);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  JFLOGNO(0031) "%s/%s: %s, %" APR_INT64_T_FMT " bytes in %" APR_TIME_T_FMT " ms",
+                  file->jid, file->path, *created ? "created" : "replaced", file->size_bytes,
+                  apr_time_as_msec(apr_time_now() - r->request_time));
+    return OK;
+}
