@@ -192,6 +192,12 @@ static jf_err_t *prepare_idn(const char **domain, const char *mapped, apr_pool_t
     if (has_outer_hyphen(unicode)) {
         return refuse_idn(mapped, IDN2_HYPHEN_STARTEND, pool);
     }
+    /* An A-label may stand for capitals (of Cherokee, for one), which are no prepared form. */
+    const char *remapped;
+    JF_TRY(jf_precis_map_domain(&remapped, unicode, pool));
+    if (strcmp(remapped, unicode) != 0) {
+        return refuse_idn(mapped, IDN2_UALABEL_MISMATCH, pool);
+    }
     *domain = unicode;
     return NULL;
 }

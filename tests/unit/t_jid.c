@@ -297,6 +297,7 @@ static void test_wrong_domains_are_refused(void **state)
         "xn--.example",
         "xn--a.example",
         "xn--bcher-kv.example",
+        "xn--ccecace.org", /* capitals */
         "xn--abc-.example",
         "xn--xn---epa.example",
         "a.xn--a",
