@@ -26,6 +26,8 @@ typedef enum {
     JF_ERR_FORBIDDEN,    /**< not allowed in this way, whoever asks */
     JF_ERR_TOO_MANY,     /**< too many attempts, worth another one later */
     JF_ERR_NO_VERDICT,   /**< nobody could say whether the password is right */
+    JF_ERR_NO_TOKEN,     /**< a slot, and nothing that says who may use it */
+    JF_ERR_USED,         /**< the slot was used up by another upload */
 } jf_err_code_t;
 
 /** "Not a number that this error knows about", for the facts below. */

@@ -7,9 +7,10 @@
  * set of connections; writing goes through one, which commits what waits in one transaction (group
  * commit). No function holds a transaction when it returns.
  *
- * Times are microseconds since the epoch and are handed in, never taken. JIDs are prepared
- * (jf_jid.h), paths are checked (jf_names.h) by the caller. An expired file is treated as if it
- * were not there.
+ * Times are microseconds since the epoch and are handed in, never taken. JIDs are prepared names of
+ * areas (jf_area.h). An area "sha1:HEX" becomes the area of the JID with this hash as soon as that
+ * JID is seen: whatever creates the one area takes the other over. Paths are checked (jf_names.h)
+ * by the caller. An expired file is treated as if it were not there.
  *
  * Beside the errors named with each function: JF_ERR_BUSY (locked for longer than
  * JF_SQLITE_BUSY_US), JF_ERR_UNAVAILABLE and JF_ERR_DISK_FULL. After any error nothing has changed.
@@ -115,6 +116,13 @@ jf_err_t *jf_ledger_backup(jf_ledger_t *ledger, const char *path, apr_pool_t *po
 
 /* ---- areas ---- */
 
+/**
+ * Says that a JID exists, so that uploads which came with its hash are found under its name. Cheap
+ * if there are none.
+ */
+jf_err_t *jf_ledger_area_meet(jf_ledger_t *ledger, const char *jid, apr_time_t now_us,
+                              apr_pool_t *pool);
+
 /** Looks an area up. @return JF_ERR_NOT_FOUND if nothing was ever uploaded or set for @a jid. */
 jf_err_t *jf_ledger_area_get(jf_area_t *area, jf_ledger_t *ledger, const char *jid,
                              apr_pool_t *pool);
@@ -187,14 +195,25 @@ jf_err_t *jf_ledger_object_is_known(int *is_known, jf_ledger_t *ledger, const ch
 
 /* ---- uploads ---- */
 
+/**
+ * What an upload by a slot uses up: the upload that ends first has it, and the token becomes the
+ * link of the file.
+ */
+typedef struct jf_slot_use_t {
+    const char *token;
+    apr_time_t expires_us; /**< the file goes then at the latest, or JF_NEVER */
+    apr_time_t forget_us;  /**< nobody can use the token again after that time, or JF_NEVER */
+} jf_slot_use_t;
+
 typedef struct jf_reserve_t {
     const char *object;   /**< new and random: it names the reservation */
     const char *instance; /**< of this process, see jf_alive.h */
     const char *jid;
     const char *path;
-    apr_int64_t need_bytes;  /**< refuse if not even this fits */
-    apr_int64_t want_bytes;  /**< promise up to this, at least need_bytes */
-    apr_int64_t quota_bytes; /**< of the configuration, or JF_UNLIMITED */
+    apr_int64_t need_bytes;    /**< refuse if not even this fits */
+    apr_int64_t want_bytes;    /**< promise up to this, at least need_bytes */
+    apr_int64_t quota_bytes;   /**< of the configuration, or JF_UNLIMITED */
+    const jf_slot_use_t *slot; /**< or NULL */
     jf_precondition_t precondition;
 } jf_reserve_t;
 
@@ -202,7 +221,7 @@ typedef struct jf_reserve_t {
  * Promises bytes to an upload. Files and promises together never exceed the quota; a file that will
  * be replaced counts as given back, for one upload at a time. Creates the area if needed.
  * @param promised_bytes what was promised, need_bytes to want_bytes.
- * @return JF_ERR_QUOTA (with facts), JF_ERR_PRECONDITION
+ * @return JF_ERR_QUOTA (with facts), JF_ERR_PRECONDITION, JF_ERR_USED if the slot is used up
  */
 jf_err_t *jf_ledger_reserve(apr_int64_t *promised_bytes, jf_ledger_t *ledger,
                             const jf_reserve_t *reserve, apr_time_t now_us, apr_pool_t *pool);
@@ -217,11 +236,12 @@ jf_err_t *jf_ledger_extend(apr_int64_t *promised_bytes, jf_ledger_t *ledger, con
 
 typedef struct jf_settle_t {
     const char *object;
-    const char *token; /**< new and random; used only if the file is new */
+    const char *token; /**< new and random, or the slot's; used only if the file is new */
     apr_int64_t size_bytes;
     const char *media_type;
     const unsigned char *sha256; /**< or NULL */
     apr_time_t expires_us;       /**< or JF_NEVER */
+    const jf_slot_use_t *slot;   /**< or NULL */
     jf_precondition_t precondition;
 } jf_settle_t;
 
@@ -231,8 +251,8 @@ typedef struct jf_settle_t {
  * @param file the file as it is now.
  * @param replaced the object whose bytes the caller must now remove, or NULL.
  * @param created 1 if there was no such file before, 0 if its content was replaced.
- * @return JF_ERR_PRECONDITION; JF_ERR_NOT_FOUND if the area was removed meanwhile; the promise
- * stays until jf_ledger_cancel.
+ * @return JF_ERR_PRECONDITION, JF_ERR_USED if the slot is used up; JF_ERR_NOT_FOUND if the area was
+ * removed meanwhile; the promise stays until jf_ledger_cancel.
  */
 jf_err_t *jf_ledger_settle(jf_file_t *file, const char **replaced, int *created,
                            jf_ledger_t *ledger, const jf_settle_t *settle, apr_time_t now_us,
@@ -258,6 +278,40 @@ jf_err_t *jf_ledger_instances(apr_array_header_t **instances, jf_ledger_t *ledge
  */
 jf_err_t *jf_ledger_cancel_instance(apr_array_header_t **objects, jf_ledger_t *ledger,
                                     const char *instance, apr_pool_t *pool);
+
+/* ---- slots that were granted before the upload (ejabberd's service_url) ---- */
+
+typedef struct jf_slot_t {
+    const char *token; /**< new and random */
+    const char *jid;
+    const char *path;
+    apr_int64_t size_bytes;
+    const char *media_type;
+    apr_time_t expires_us; /**< of the slot: an upload must have begun by then */
+} jf_slot_t;
+
+/** So many slots an area may have that are not used. An expired one counts until the next sweep. */
+#define JF_SLOTS_PER_AREA_MAX 1000
+
+/**
+ * Grants a slot: promises its bytes until it expires or is used. Creates the area if needed.
+ * @param quota_bytes of the configuration, or JF_UNLIMITED.
+ * @return JF_ERR_QUOTA (with facts), JF_ERR_TOO_MANY
+ */
+jf_err_t *jf_ledger_slot_grant(jf_ledger_t *ledger, const jf_slot_t *slot, apr_int64_t quota_bytes,
+                               apr_time_t now_us, apr_pool_t *pool);
+
+/** The slot of a token. @return JF_ERR_USED; JF_ERR_NOT_FOUND if it was never granted or expired */
+jf_err_t *jf_ledger_slot_get(jf_slot_t *slot, jf_ledger_t *ledger, const char *token,
+                             apr_time_t now_us, apr_pool_t *pool);
+
+/**
+ * Takes the promises of up to @a limit expired slots back, and forgets used slots whose tokens
+ * nobody can use again.
+ * @param count how many of both went.
+ */
+jf_err_t *jf_ledger_slot_expire(int *count, jf_ledger_t *ledger, int limit, apr_time_t now_us,
+                                apr_pool_t *pool);
 
 /* ---- checking ---- */
 

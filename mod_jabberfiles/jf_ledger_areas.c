@@ -1,5 +1,6 @@
 #include "jf_ledger_private.h"
 
+#include "jf_area.h"
 #include "jf_units.h"
 
 void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *pool)
@@ -14,18 +15,64 @@ void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *po
     area->created_us = sqlite3_column_int64(stmt, 6);
 }
 
-jf_err_t *jf_ledger_find_area(jf_area_t *area, jf_sqlite_t *db, const char *jid, apr_pool_t *pool)
+static jf_err_t *look_up(int *found, jf_area_t *area, jf_sqlite_t *db, int statement,
+                         const char *key, apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;
-    int found;
-    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_AREA_BY_JID, pool, "s", jid));
-    JF_TRY(jf_sqlite_step(&found, stmt, pool));
-    if (!found) {
-        return jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, pool, "%s has no area", jid);
+    JF_TRY(jf_sqlite_start(&stmt, db, statement, pool, "s", key));
+    JF_TRY(jf_sqlite_step(found, stmt, pool));
+    if (*found) {
+        jf_ledger_read_area_row(area, stmt, pool);
+        sqlite3_reset(stmt);
     }
-    jf_ledger_read_area_row(area, stmt, pool);
-    sqlite3_reset(stmt);
     return NULL;
+}
+
+/* An upload that names its user by the hash of the JID goes to the JID's area, if that one is
+ * there. */
+static jf_err_t *look_up_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db, const char *name,
+                                    apr_pool_t *pool)
+{
+    const char *hash = jf_area_hash(name);
+    JF_TRY(look_up(found, area, db, JF_STMT_AREA_BY_JID, name, pool));
+    return *found || !hash ? NULL : look_up(found, area, db, JF_STMT_AREA_BY_SHA1, hash, pool);
+}
+
+jf_err_t *jf_ledger_find_area(jf_area_t *area, jf_sqlite_t *db, const char *jid, apr_pool_t *pool)
+{
+    int found;
+    JF_TRY(look_up(&found, area, db, JF_STMT_AREA_BY_JID, jid, pool));
+    return found ? NULL : jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, pool, "%s has no area", jid);
+}
+
+/* What the area of a JID is called while only its hash is known. */
+static const char *name_of_hash(const char *hash, apr_pool_t *pool)
+{
+    return jf_area_of_ejabberd(hash, NULL, pool);
+}
+
+static jf_err_t *make_area(jf_sqlite_t *db, const char *jid, apr_time_t now_us, apr_pool_t *pool)
+{
+    int renamed = 0;
+    const char *hash = jf_area_is_jid(jid) ? jf_area_sha1(jid, pool) : NULL;
+    if (hash) {
+        JF_TRY(jf_sqlite_run(&renamed, db, JF_STMT_AREA_RENAME, pool, "sss",
+                             name_of_hash(hash, pool), jid, hash));
+    }
+    return renamed ? NULL
+                   : jf_sqlite_run(NULL, db, JF_STMT_AREA_INSERT, pool, "ssi", jid, hash, now_us);
+}
+
+jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
+                                apr_time_t now_us, apr_pool_t *pool)
+{
+    int found;
+    JF_TRY(look_up_for_upload(&found, area, db, jid, pool));
+    if (found) {
+        return NULL;
+    }
+    JF_TRY(make_area(db, jid, now_us, pool));
+    return jf_ledger_find_area(area, db, jid, pool);
 }
 
 jf_err_t *jf_ledger_area_get(jf_area_t *area, jf_ledger_t *ledger, const char *jid,
@@ -64,6 +111,42 @@ jf_err_t *jf_ledger_area_list(apr_array_header_t **areas, jf_ledger_t *ledger, c
     return err;
 }
 
+/* ---- a JID that is seen ---- */
+
+static jf_err_t *has_area_by_hash(int *found, jf_sqlite_t *db, const char *jid, apr_pool_t *pool)
+{
+    jf_area_t area;
+    return look_up(found, &area, db, JF_STMT_AREA_BY_JID,
+                   name_of_hash(jf_area_sha1(jid, pool), pool), pool);
+}
+
+typedef struct meet_t {
+    const char *jid;
+    apr_time_t now_us;
+} meet_t;
+
+static jf_err_t *meet_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
+{
+    const meet_t *meet = baton;
+    jf_area_t area;
+    return jf_ledger_ensure_area(&area, db, meet->jid, meet->now_us, pool);
+}
+
+jf_err_t *jf_ledger_area_meet(jf_ledger_t *ledger, const char *jid, apr_time_t now_us,
+                              apr_pool_t *pool)
+{
+    jf_sqlite_t *db;
+    meet_t meet = {jid, now_us};
+    int found = 0;
+    JF_TRY(jf_ledger_read_begin(&db, ledger, pool));
+    jf_err_t *err = has_area_by_hash(&found, db, jid, pool);
+    jf_ledger_read_end(ledger, db);
+    if (err || !found) {
+        return err;
+    }
+    return jf_ledger_write(ledger, JF_COMMIT_DURABLE, meet_op, &meet, pool);
+}
+
 /* ---- quota ---- */
 
 typedef struct set_quota_t {
@@ -75,8 +158,9 @@ typedef struct set_quota_t {
 static jf_err_t *set_quota_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
 {
     const set_quota_t *set = baton;
-    JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_AREA_INSERT, pool, "si", set->jid, set->now_us));
-    return jf_sqlite_run(NULL, db, JF_STMT_AREA_SET_QUOTA, pool, "si", set->jid, set->quota_bytes);
+    jf_area_t area;
+    JF_TRY(jf_ledger_ensure_area(&area, db, set->jid, set->now_us, pool));
+    return jf_sqlite_run(NULL, db, JF_STMT_AREA_SET_QUOTA, pool, "si", area.jid, set->quota_bytes);
 }
 
 jf_err_t *jf_ledger_area_set_quota(jf_ledger_t *ledger, const char *jid, apr_int64_t quota_bytes,

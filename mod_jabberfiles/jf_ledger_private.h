@@ -72,6 +72,26 @@ void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *po
 /** Reads a file row (columns as in STMT_FILE_BY_TOKEN). */
 void jf_ledger_read_file_row(jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *pool);
 
+/** Inside a transaction: the area of this name, which is made if there is none. */
+jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
+                                apr_time_t now_us, apr_pool_t *pool);
+
+/** Inside a transaction: JF_ERR_QUOTA if @a need_bytes do not fit into what @a area may still
+ * promise; else available_bytes is how much that is. */
+jf_err_t *jf_ledger_check_room(apr_int64_t *available_bytes, const jf_area_t *area,
+                               apr_int64_t quota_bytes, apr_int64_t credit_bytes,
+                               apr_int64_t need_bytes, apr_pool_t *pool);
+
+/** Inside a transaction: JF_ERR_USED if the slot of @a token is used up. */
+jf_err_t *jf_ledger_check_unused(jf_sqlite_t *db, const char *token, apr_pool_t *pool);
+
+/** Inside a transaction: the slot that was granted with @a token, expired or not. */
+jf_err_t *jf_ledger_find_slot(int *found, jf_slot_t *slot, jf_sqlite_t *db, const char *token,
+                              apr_pool_t *pool);
+
+/** Inside a transaction: uses a slot up, granted here or signed elsewhere. */
+jf_err_t *jf_ledger_use_slot(jf_sqlite_t *db, const jf_slot_use_t *slot, apr_pool_t *pool);
+
 /** Inside a transaction or not: an area, or JF_ERR_NOT_FOUND. */
 jf_err_t *jf_ledger_find_area(jf_area_t *area, jf_sqlite_t *db, const char *jid, apr_pool_t *pool);
 

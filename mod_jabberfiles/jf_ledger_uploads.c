@@ -36,23 +36,55 @@ static jf_err_t *over_quota(apr_int64_t quota_bytes, apr_int64_t taken_bytes,
     return err;
 }
 
+jf_err_t *jf_ledger_check_room(apr_int64_t *available_bytes, const jf_area_t *area,
+                               apr_int64_t quota_bytes, apr_int64_t credit_bytes,
+                               apr_int64_t need_bytes, apr_pool_t *pool)
+{
+    apr_int64_t limit_bytes = effective_quota(area->quota_bytes, quota_bytes);
+    *available_bytes = room(limit_bytes, area->used_bytes, area->reserved_bytes) + credit_bytes;
+    return need_bytes > *available_bytes
+               ? over_quota(limit_bytes, area->used_bytes + area->reserved_bytes, need_bytes,
+                            area->jid, pool)
+               : NULL;
+}
+
 typedef struct reserve_op_t {
     const jf_reserve_t *want;
     apr_time_t now_us;
     apr_int64_t promised_bytes;
 } reserve_op_t;
 
-/* The size of the file that will be replaced, unless another upload already counts on it. */
-static jf_err_t *credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_file_t *current,
-                        apr_pool_t *pool)
+/* What this upload gives back when it ends: the file that it replaces, or the promise of its slot;
+ * unless another upload already counts on it. */
+static jf_err_t *credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
+                        const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;
     int is_taken;
-    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_CREDIT_TAKEN, pool, "is", current->area_id,
-                           current->path));
+    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_CREDIT_TAKEN, pool, "is", area->id, path));
     JF_TRY(jf_sqlite_step(&is_taken, stmt, pool));
     sqlite3_reset(stmt);
-    *credit_bytes = is_taken ? 0 : current->size_bytes;
+    *credit_bytes = is_taken ? 0 : size_bytes;
+    return NULL;
+}
+
+/* A file that came by a slot has the slot's link, so it never replaces another one. */
+static jf_err_t *judge(const jf_precondition_t *precondition, const jf_slot_use_t *slot,
+                       const jf_file_t *current, apr_pool_t *pool)
+{
+    JF_TRY(jf_ledger_judge(precondition, current, pool));
+    return slot && current ? jf_err_make(JF_ERR_PRECONDITION, APR_SUCCESS, pool,
+                                         "there is a file of this name already")
+                           : NULL;
+}
+
+static jf_err_t *promise_of_slot(apr_int64_t *size_bytes, jf_sqlite_t *db, const jf_reserve_t *want,
+                                 apr_pool_t *pool)
+{
+    jf_slot_t slot;
+    int found;
+    JF_TRY(jf_ledger_find_slot(&found, &slot, db, want->slot->token, pool));
+    *size_bytes = found ? slot.size_bytes : 0;
     return NULL;
 }
 
@@ -64,23 +96,25 @@ static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
     jf_file_t current;
     int found;
 
-    JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_AREA_INSERT, pool, "si", want->jid, op->now_us));
-    JF_TRY(jf_ledger_find_area(&area, db, want->jid, pool));
-    JF_TRY(jf_ledger_find_path(&found, &current, db, want->jid, want->path, pool));
+    if (want->slot) {
+        JF_TRY(jf_ledger_check_unused(db, want->slot->token, pool));
+    }
+    JF_TRY(jf_ledger_ensure_area(&area, db, want->jid, op->now_us, pool));
+    JF_TRY(jf_ledger_find_path(&found, &current, db, area.jid, want->path, pool));
     int is_there = found && !jf_ledger_is_expired(&current, op->now_us);
-    JF_TRY(jf_ledger_judge(&want->precondition, is_there ? &current : NULL, pool));
+    JF_TRY(judge(&want->precondition, want->slot, is_there ? &current : NULL, pool));
 
+    apr_int64_t given_back_bytes = found ? current.size_bytes : 0;
     apr_int64_t credit_bytes = 0;
-    if (found) {
-        JF_TRY(credit(&credit_bytes, db, &current, pool));
+    apr_int64_t available_bytes;
+    if (want->slot) {
+        JF_TRY(promise_of_slot(&given_back_bytes, db, want, pool));
     }
-    apr_int64_t quota_bytes = effective_quota(area.quota_bytes, want->quota_bytes);
-    apr_int64_t available_bytes =
-        room(quota_bytes, area.used_bytes, area.reserved_bytes) + credit_bytes;
-    if (want->need_bytes > available_bytes) {
-        return over_quota(quota_bytes, area.used_bytes + area.reserved_bytes, want->need_bytes,
-                          want->jid, pool);
+    if (given_back_bytes > 0) {
+        JF_TRY(credit(&credit_bytes, db, &area, want->path, given_back_bytes, pool));
     }
+    JF_TRY(jf_ledger_check_room(&available_bytes, &area, want->quota_bytes, credit_bytes,
+                                want->need_bytes, pool));
     op->promised_bytes = smaller(want->want_bytes, available_bytes);
     return jf_sqlite_run(NULL, db, JF_STMT_RESERVATION_INSERT, pool, "sisiisi", want->object,
                          area.id, want->path, op->promised_bytes, credit_bytes, want->instance,
@@ -221,13 +255,16 @@ static jf_err_t *settle_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
     int found;
 
     JF_TRY(find_promise(&promise, db, op->settle->object, pool));
+    if (op->settle->slot) {
+        JF_TRY(jf_ledger_use_slot(db, op->settle->slot, pool));
+    }
     if (op->settle->size_bytes > promise.size_bytes) {
         return over_quota(promise.size_bytes, promise.size_bytes, op->settle->size_bytes,
                           promise.jid, pool);
     }
     JF_TRY(jf_ledger_find_path(&found, &current, db, promise.jid, promise.path, pool));
     int is_there = found && !jf_ledger_is_expired(&current, op->now_us);
-    JF_TRY(jf_ledger_judge(&op->settle->precondition, is_there ? &current : NULL, pool));
+    JF_TRY(judge(&op->settle->precondition, op->settle->slot, is_there ? &current : NULL, pool));
 
     op->file = new_file(&promise, op);
     op->created = !is_there;

@@ -153,6 +153,60 @@ const char *jf_media_to_store(const char *content_type, apr_pool_t *pool)
     return apr_pstrcat(pool, lower_essence(type, pool), type + essence_length(type), NULL);
 }
 
+const char *jf_media_by_name(const char *leaf)
+{
+    static const struct {
+        const char *ending;
+        const char *media_type;
+    } known[] = {
+        {"3gp", "video/3gpp"},
+        {"7z", "application/x-7z-compressed"},
+        {"aac", "audio/aac"},
+        {"amr", "audio/amr"},
+        {"apk", "application/vnd.android.package-archive"},
+        {"avi", "video/x-msvideo"},
+        {"avif", "image/avif"},
+        {"bmp", "image/bmp"},
+        {"flac", "audio/flac"},
+        {"gif", "image/gif"},
+        {"gz", "application/gzip"},
+        {"heic", "image/heic"},
+        {"heif", "image/heif"},
+        {"ics", "text/calendar"},
+        {"jpeg", "image/jpeg"},
+        {"jpg", "image/jpeg"},
+        {"jxl", "image/jxl"},
+        {"m4a", "audio/mp4"},
+        {"m4v", "video/mp4"},
+        {"mkv", "video/x-matroska"},
+        {"mov", "video/quicktime"},
+        {"mp3", "audio/mpeg"},
+        {"mp4", "video/mp4"},
+        {"odt", "application/vnd.oasis.opendocument.text"},
+        {"oga", "audio/ogg"},
+        {"ogg", "audio/ogg"},
+        {"ogv", "video/ogg"},
+        {"opus", "audio/ogg"},
+        {"pdf", "application/pdf"},
+        {"png", "image/png"},
+        {"svg", "image/svg+xml"},
+        {"txt", "text/plain"},
+        {"vcf", "text/vcard"},
+        {"wav", "audio/wav"},
+        {"webm", "video/webm"},
+        {"webp", "image/webp"},
+        {"zip", "application/zip"},
+    };
+
+    const char *dot = strrchr(leaf, '.');
+    for (size_t i = 0; dot && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (apr_cstr_casecmp(dot + 1, known[i].ending) == 0) {
+            return known[i].media_type;
+        }
+    }
+    return NULL;
+}
+
 int jf_media_is_active(const char *type)
 {
     static const char *const exact[] = {

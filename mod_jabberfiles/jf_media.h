@@ -24,6 +24,12 @@
 const char *jf_media_to_store(const char *content_type, apr_pool_t *pool);
 
 /**
+ * The media type that the ending of a name stands for among chat clients ("jpg", "mp4", …), NULL if
+ * there is no ending or not one of these. For content whose type nobody has told.
+ */
+const char *jf_media_by_name(const char *leaf);
+
+/**
  * 1 if @a type (without parameters, any case) may never be inline because browsers run it or obey
  * it: html, xml, svg, scripts, style sheets, JSON, multipart and message types, and the like.
  */

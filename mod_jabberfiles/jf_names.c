@@ -8,6 +8,8 @@
 #include "jf_ascii.h"
 #include "jf_jid.h"
 
+#define SLOT_SERVICE ".slot"
+
 static jf_err_t *refuse(apr_pool_t *pool, const char *what)
 {
     return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool, "%s", what);
@@ -116,6 +118,30 @@ static jf_err_t *parse_area(jf_name_t *name, const char *jid, const char *rest, 
     return NULL;
 }
 
+static size_t count_segments(const char *path)
+{
+    size_t count = 1;
+    for (; *path; path++) {
+        count += *path == '/';
+    }
+    return count;
+}
+
+/** @param path checked, without leading slash */
+static void parse_link(jf_name_t *name, const char *path, apr_pool_t *pool)
+{
+    const char *leaf = jf_names_leaf(path);
+    size_t segments = count_segments(path);
+    name->kind = JF_NAME_OTHER;
+    if (strcmp(path, SLOT_SERVICE) == 0) {
+        name->kind = JF_NAME_SLOT_SERVICE;
+    } else if (leaf[0] != '\0' && (segments == 2 || segments == 3)) {
+        name->kind = JF_NAME_LINK;
+        name->token = apr_pstrmemdup(pool, path, (size_t)(leaf - path) - 1);
+        name->leaf = apr_pstrdup(pool, leaf);
+    }
+}
+
 jf_err_t *jf_names_parse(jf_name_t *name, const char *path, apr_pool_t *pool)
 {
     memset(name, 0, sizeof(*name));
@@ -133,12 +159,7 @@ jf_err_t *jf_names_parse(jf_name_t *name, const char *path, apr_pool_t *pool)
         return parse_area(name, head, rest, pool);
     }
     JF_TRY(check_path_or_folder(first, pool));
-    name->kind = JF_NAME_OTHER;
-    if (rest[0] == '/' && rest[1] != '\0' && !strchr(rest + 1, '/')) {
-        name->kind = JF_NAME_LINK;
-        name->token = head;
-        name->leaf = apr_pstrdup(pool, rest + 1);
-    }
+    parse_link(name, first, pool);
     return NULL;
 }
 

@@ -15,11 +15,12 @@
 #define JF_NAME_PATH_BYTES_MAX 4096
 
 typedef enum {
-    JF_NAME_BASE,   /**< BASE itself: "" or "/" */
-    JF_NAME_FOLDER, /**< "/jid", "/jid/" or "/jid/some/folder/": all files below a prefix */
-    JF_NAME_FILE,   /**< "/jid/path" */
-    JF_NAME_LINK,   /**< "/TOKEN/NAME" */
-    JF_NAME_OTHER,  /**< neither: "/x", "/x/", "/x/y/z" without "@": nothing lives there */
+    JF_NAME_BASE,         /**< BASE itself: "" or "/" */
+    JF_NAME_FOLDER,       /**< "/jid", "/jid/" or "/jid/some/folder/": all files below a prefix */
+    JF_NAME_FILE,         /**< "/jid/path" */
+    JF_NAME_LINK,         /**< "/TOKEN/NAME", or "/USER/RANDOM/NAME" of an ejabberd slot */
+    JF_NAME_SLOT_SERVICE, /**< "/.slot", where ejabberd asks for slots */
+    JF_NAME_OTHER,        /**< neither: "/x", "/x/", "/w/x/y/z" without "@": nothing lives there */
 } jf_name_kind_t;
 
 typedef struct jf_name_t {
@@ -27,7 +28,7 @@ typedef struct jf_name_t {
     const char *jid; /**< FOLDER, FILE: the area, prepared; else NULL */
     const char
         *path; /**< FILE: path in the area without leading slash; FOLDER: "" or "some/folder/" */
-    const char *token; /**< LINK: first segment, not empty */
+    const char *token; /**< LINK: all before the last segment, "TOKEN" or "USER/RANDOM" */
     const char *leaf;  /**< FILE, LINK: last segment, the name people see */
     int slash_missing; /**< FOLDER: 1 for "/jid" without the slash, else 0 */
 } jf_name_t;

@@ -83,3 +83,47 @@ CREATE TRIGGER reservation_updated AFTER UPDATE OF size_bytes, credit_bytes ON r
                                    + max(0, new.size_bytes - new.credit_bytes)
    WHERE id = new.area_id;
 END;
+
+-- SCHEMA 2
+-- Areas whose name is no JID (jf_area.h) have no hash; one that comes by a hash is renamed when the
+-- JID is seen. jf_sha1 is there while a ledger is upgraded.
+ALTER TABLE area ADD COLUMN jid_sha1 TEXT;
+UPDATE area SET jid_sha1 = jf_sha1(jid);
+CREATE UNIQUE INDEX area_jid_sha1 ON area (jid_sha1);
+
+-- A slot that was granted and is not used yet. Its bytes are promised by the reservation of the same
+-- object, which belongs to no process (instance '').
+CREATE TABLE slot (
+  token      TEXT    PRIMARY KEY,
+  object     TEXT    NOT NULL UNIQUE,
+  media_type TEXT    NOT NULL,
+  expires_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX slot_expiry ON slot (expires_us);
+
+-- Tokens that no upload can use any more, also after the file is gone. Some tokens are valid for
+-- ever; of the others nobody needs to know after forget_us.
+CREATE TABLE used_slot (
+  token     TEXT    PRIMARY KEY,
+  forget_us INTEGER -- NULL: never
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX used_slot_forget ON used_slot (forget_us) WHERE forget_us IS NOT NULL;
+
+DROP TRIGGER reservation_deleted;
+
+CREATE TRIGGER reservation_deleted AFTER DELETE ON reservation WHEN old.instance <> '' BEGIN
+  UPDATE area SET reserved_bytes = reserved_bytes - max(0, old.size_bytes - old.credit_bytes)
+   WHERE id = old.area_id;
+END;
+
+-- However the promise of a slot goes, the slot goes along, and then an upload that counted on its
+-- bytes needs them itself.
+CREATE TRIGGER slot_ended AFTER DELETE ON reservation WHEN old.instance = '' BEGIN
+  UPDATE area SET reserved_bytes = reserved_bytes - max(0, old.size_bytes - old.credit_bytes)
+   WHERE id = old.area_id;
+  DELETE FROM slot WHERE object = old.object;
+  UPDATE reservation SET credit_bytes = 0
+   WHERE area_id = old.area_id AND path = old.path AND credit_bytes > 0;
+END;

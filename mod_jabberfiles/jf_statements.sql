@@ -9,8 +9,15 @@ SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
 SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
   FROM area WHERE jid > ?1 ORDER BY jid LIMIT ?2
 
+-- STMT_AREA_BY_SHA1
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+  FROM area WHERE jid_sha1 = ?1
+
 -- STMT_AREA_INSERT
-INSERT INTO area (jid, created_us) VALUES (?1, ?2) ON CONFLICT (jid) DO NOTHING
+INSERT INTO area (jid, jid_sha1, created_us) VALUES (?1, ?2, ?3)
+
+-- STMT_AREA_RENAME
+UPDATE area SET jid = ?2, jid_sha1 = ?3 WHERE jid = ?1
 
 -- STMT_AREA_SET_QUOTA
 -- -2 stands for "by the configuration", which is NULL in the table.
@@ -38,7 +45,7 @@ UPDATE area SET
 
 -- STMT_TOTALS
 SELECT count(*), coalesce(sum(file_count), 0), coalesce(sum(used_bytes), 0),
-       (SELECT count(*) FROM reservation)
+       (SELECT count(*) FROM reservation WHERE instance <> '')
   FROM area
 
 -- STMT_FILE_BY_TOKEN
@@ -119,10 +126,39 @@ DELETE FROM reservation WHERE object = ?1
 DELETE FROM reservation WHERE area_id = ?1
 
 -- STMT_RESERVATION_INSTANCES
-SELECT DISTINCT instance FROM reservation
+SELECT DISTINCT instance FROM reservation WHERE instance <> ''
 
 -- STMT_RESERVATION_OBJECTS
 SELECT object FROM reservation WHERE instance = ?1
 
 -- STMT_RESERVATION_DELETE_INSTANCE
 DELETE FROM reservation WHERE instance = ?1
+
+-- STMT_SLOT_INSERT
+INSERT INTO slot (token, object, media_type, expires_us) VALUES (?1, ?2, ?3, ?4)
+
+-- STMT_SLOT_BY_TOKEN
+SELECT a.jid, r.path, r.size_bytes, s.media_type, s.expires_us
+  FROM slot s JOIN reservation r ON r.object = s.object JOIN area a ON a.id = r.area_id
+ WHERE s.token = ?1
+
+-- STMT_SLOT_COUNT
+SELECT count(*) FROM reservation WHERE area_id = ?1 AND instance = ''
+
+-- STMT_SLOT_DELETE
+-- The slot itself goes by a trigger.
+DELETE FROM reservation WHERE object = (SELECT object FROM slot WHERE token = ?1)
+
+-- STMT_SLOT_EXPIRE
+DELETE FROM reservation
+ WHERE object IN (SELECT object FROM slot WHERE expires_us <= ?1 LIMIT ?2)
+
+-- STMT_SLOT_USED
+SELECT 1 FROM used_slot WHERE token = ?1 UNION ALL SELECT 1 FROM file WHERE token = ?1
+
+-- STMT_SLOT_MARK_USED
+INSERT INTO used_slot (token, forget_us) VALUES (?1, nullif(?2, -1))
+
+-- STMT_SLOT_FORGET
+DELETE FROM used_slot
+ WHERE token IN (SELECT token FROM used_slot WHERE forget_us <= ?1 LIMIT ?2)

@@ -16,6 +16,17 @@ static jf_err_t *expire(jf_sweep_result_t *result, jf_service_t *service, apr_ti
     return err;
 }
 
+static jf_err_t *expire_slots(jf_sweep_result_t *result, const jf_service_t *service,
+                              apr_time_t now_us, apr_pool_t *pool)
+{
+    int count;
+    do {
+        JF_TRY(jf_ledger_slot_expire(&count, service->ledger, EXPIRE_BATCH, now_us, pool));
+        result->expired_slots += count;
+    } while (count >= EXPIRE_BATCH);
+    return NULL;
+}
+
 /* ---- promises of processes that are no more ---- */
 
 static jf_err_t *cancel_if_dead(jf_sweep_result_t *result, jf_service_t *service,
@@ -91,10 +102,11 @@ jf_err_t *jf_sweep_round(jf_sweep_result_t *result, jf_sweep_t *sweep, apr_time_
 {
     *result = (jf_sweep_result_t){0};
     jf_err_t *expire_err = expire(result, sweep->service, now_us, pool);
+    jf_err_t *slot_err = expire_slots(result, sweep->service, now_us, pool);
     jf_err_t *dead_err = cancel_dead(result, sweep->service, pool);
     jf_err_t *orphan_err = remove_orphans(result, sweep, now_us, budget_us, pool);
     /* After what may have made room. None yet is no error of the sweep: the next round tries again.
      */
     (void)jf_ledger_keep_room(sweep->service->ledger, pool);
-    return jf_err_first(expire_err, jf_err_first(dead_err, orphan_err));
+    return jf_err_first(jf_err_first(expire_err, slot_err), jf_err_first(dead_err, orphan_err));
 }

@@ -1,6 +1,6 @@
 /**
- * Taking back what nobody needs any more: expired files, promises of dead processes, orphaned
- * objects.
+ * Taking back what nobody needs any more: expired files and slots, promises of dead processes,
+ * orphaned objects.
  *
  * One process at a time sweeps a store. Each step is short, so that requests are not held up: rows
  * go in small transactions, and the search for orphans goes on where the last call stopped.
@@ -21,6 +21,7 @@ typedef struct jf_sweep_t {
 
 typedef struct jf_sweep_result_t {
     int expired_files;
+    int expired_slots; /**< open ones that expired, and used ones that may be forgotten */
     int cancelled_promises;
     int orphans;
 } jf_sweep_result_t;

@@ -59,6 +59,7 @@ static jf_err_t *promise(jf_upload_t *upload, apr_time_t now_us)
         .need_bytes = is_known ? request->length_bytes : 0,
         .want_bytes = is_known ? request->length_bytes : upload->step_bytes,
         .quota_bytes = request->quota_bytes,
+        .slot = request->slot,
         .precondition = request->precondition,
     };
     JF_TRY(jf_service_instance(&reserve.instance, upload->service, upload->pool));
@@ -194,10 +195,30 @@ static jf_err_t *check_hash(const jf_upload_t *upload)
 }
 
 /* A time beyond what can be counted is never. */
-static apr_time_t expiry(apr_interval_time_t expire_us, apr_time_t now_us)
+static apr_time_t after(apr_interval_time_t expire_us, apr_time_t now_us)
 {
     return expire_us == JF_NEVER || expire_us > APR_INT64_MAX - now_us ? JF_NEVER
                                                                        : now_us + expire_us;
+}
+
+static apr_time_t expiry(const jf_upload_request_t *request, apr_time_t now_us)
+{
+    apr_time_t by_age_us = after(request->expire_us, now_us);
+    apr_time_t by_slot_us = request->slot ? request->slot->expires_us : JF_NEVER;
+    if (by_age_us == JF_NEVER || by_slot_us == JF_NEVER) {
+        return by_age_us == JF_NEVER ? by_slot_us : by_age_us;
+    }
+    return by_age_us < by_slot_us ? by_age_us : by_slot_us;
+}
+
+static jf_err_t *choose_token(const char **token, const jf_upload_t *upload)
+{
+    const jf_slot_use_t *slot = upload->request->slot;
+    if (!slot) {
+        return jf_token_link(token, upload->pool);
+    }
+    *token = slot->token;
+    return NULL;
 }
 
 static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us)
@@ -209,10 +230,11 @@ static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_
         .size_bytes = upload->written_bytes,
         .media_type = request->media_type,
         .sha256 = request->sha256,
-        .expires_us = expiry(request->expire_us, now_us),
+        .expires_us = expiry(request, now_us),
+        .slot = request->slot,
         .precondition = request->precondition,
     };
-    JF_TRY(jf_token_link(&settlement.token, upload->pool));
+    JF_TRY(choose_token(&settlement.token, upload));
     jf_err_t *err = jf_ledger_settle(file, &replaced, created, upload->service->ledger, &settlement,
                                      now_us, upload->pool);
     if (err && err->code == JF_ERR_UNAVAILABLE) {

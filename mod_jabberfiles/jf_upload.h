@@ -19,7 +19,7 @@
 typedef struct jf_upload_t jf_upload_t;
 
 typedef struct jf_upload_request_t {
-    const char *jid;                /**< prepared */
+    const char *jid;                /**< prepared name of the area (jf_area.h) */
     const char *path;               /**< checked */
     const char *media_type;         /**< to store */
     apr_int64_t length_bytes;       /**< or JF_LENGTH_UNKNOWN */
@@ -27,6 +27,7 @@ typedef struct jf_upload_request_t {
     apr_int64_t quota_bytes;        /**< unless the area has its own; or JF_UNLIMITED */
     apr_interval_time_t expire_us;  /**< or JF_NEVER */
     const unsigned char *sha256;    /**< what the content must have, or NULL */
+    const jf_slot_use_t *slot;      /**< what the upload uses up, or NULL; lives as long */
     jf_precondition_t precondition; /**< judged at begin and again with the commit */
 } jf_upload_request_t;
 
@@ -35,8 +36,8 @@ typedef struct jf_upload_request_t {
  * object.
  * @param upload aborted when @a pool is destroyed, unless finished.
  * @param request must live as long as the upload.
- * @return JF_ERR_TOO_LARGE, JF_ERR_QUOTA, JF_ERR_PRECONDITION, JF_ERR_DISK_FULL, JF_ERR_IO,
- *         JF_ERR_BUSY, JF_ERR_UNAVAILABLE
+ * @return JF_ERR_TOO_LARGE, JF_ERR_QUOTA, JF_ERR_PRECONDITION, JF_ERR_USED, JF_ERR_DISK_FULL,
+ *         JF_ERR_IO, JF_ERR_BUSY, JF_ERR_UNAVAILABLE
  */
 jf_err_t *jf_upload_begin(jf_upload_t **upload, jf_service_t *service,
                           const jf_upload_request_t *request, apr_time_t now_us, apr_pool_t *pool);
@@ -54,7 +55,8 @@ jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t leng
  * @param file what the ledger says now.
  * @param created 1 if there was no such file, 0 if its content was replaced.
  * @return JF_ERR_INVALID for fewer bytes than announced, JF_ERR_DIGEST, JF_ERR_PRECONDITION,
- *         JF_ERR_NOT_FOUND if the area was removed meanwhile, and as above; then it is aborted.
+ *         JF_ERR_USED, JF_ERR_NOT_FOUND if the area was removed meanwhile, and as above; then it is
+ * aborted.
  */
 jf_err_t *jf_upload_finish(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us);
 

@@ -61,7 +61,10 @@ static void check_area(const jf_name_t *name, apr_pool_t *pool)
 static void check_link(const jf_name_t *name, apr_pool_t *pool)
 {
     FUZZ_CHECK(!name->jid && !name->path);
-    FUZZ_CHECK(!strpbrk(name->token, "/@") && !strchr(name->leaf, '/'));
+    size_t first_length = strcspn(name->token, "/");
+    const char *slash = name->token + first_length;
+    FUZZ_CHECK(!memchr(name->token, '@', first_length) && !strchr(name->leaf, '/'));
+    FUZZ_CHECK(*slash == '\0' || !strchr(slash + 1, '/'));
     check_path(name->token, pool);
     check_path(name->leaf, pool);
     check_again(name, apr_pstrcat(pool, "/", name->token, "/", name->leaf, NULL), pool);
@@ -89,6 +92,10 @@ void fuzz_one(const char *text, apr_pool_t *pool)
         break;
     case JF_NAME_LINK:
         check_link(&name, pool);
+        break;
+    case JF_NAME_SLOT_SERVICE:
+        FUZZ_CHECK(strcmp(text, "/.slot") == 0);
+        FUZZ_CHECK(!name.jid && !name.path && !name.token && !name.leaf);
         break;
     case JF_NAME_BASE:
     case JF_NAME_OTHER:

@@ -5,7 +5,7 @@
 # shellcheck source=tests/guard/guard_common.sh
 . "${srcdir:?is set by make check}/guard_common.sh"
 
-leaves="jf_err jf_units jf_jid jf_names jf_media jf_digest jf_token"
+leaves="jf_err jf_units jf_jid jf_area jf_names jf_media jf_digest jf_token"
 
 # may_include STEM: the library headers that STEM.c and STEM.h may include beside their own.
 # The store and the ledger do not know each other; jf_service orders them.
@@ -20,9 +20,11 @@ may_include() {
     jf_alive) echo jf_err jf_token ;;
     jf_jid) echo jf_err jf_ascii jf_precis ;;
     jf_names) echo jf_err jf_ascii jf_jid ;;
+    jf_area) echo jf_err jf_ascii jf_jid jf_names ;;
+    jf_slot | jf_slot_*) echo "$leaves jf_ascii jf_base64 jf_slot jf_slot_private" ;;
     jf_media) echo jf_err jf_ascii jf_names ;;
     jf_sqlite) echo jf_err jf_digest ;;
-    jf_schema) echo jf_err jf_sqlite jf_schema_sql ;;
+    jf_schema) echo jf_err jf_area jf_sqlite jf_schema_sql ;;
     jf_store | jf_store_*) echo "$leaves jf_store jf_store_private" ;;
     jf_ballast) echo jf_err ;;
     jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_ledger jf_ledger_private jf_statements" ;;

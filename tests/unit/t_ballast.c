@@ -1,5 +1,6 @@
 #include "t_crowd.h"
 #include "t_fault.h"
+#include "t_granter.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,6 +42,15 @@ static void test_planted_link_is_not_followed(void **state)
     assert_false(jf_fixture_exists(target));
 }
 
+/* The ledger's journal with nothing in it, so that all of it can be on a full disk. */
+static const char *empty_journal(const jf_fixture_t *fixture)
+{
+    sqlite3 *stranger = jf_crowd_stranger(fixture);
+    jf_crowd_exec(stranger, "PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3_close(stranger);
+    return apr_pstrcat(fixture->pool, fixture->database, "-wal", NULL);
+}
+
 /* The disk stays full here: what frees room gives the ballast up, what needs room does not. */
 static void test_only_what_frees_room_drops_the_ballast(void **state)
 {
@@ -53,10 +63,7 @@ static void test_only_what_frees_room_drops_the_ballast(void **state)
     jf_fault_t fault;
     jf_fixture_row(fixture, "a", 5, JF_NEVER);
     jf_test_ok(jf_ledger_keep_room(fixture->ledger, pool), "keep room");
-    sqlite3 *stranger = jf_crowd_stranger(fixture);
-    jf_crowd_exec(stranger, "PRAGMA wal_checkpoint(TRUNCATE)");
-    sqlite3_close(stranger);
-    const char *journal = apr_pstrcat(pool, fixture->database, "-wal", NULL);
+    const char *journal = empty_journal(fixture);
 
     jf_fault_begin(&fault, journal, "/dev/full", O_RDWR);
     jf_err_t *promise_err =
@@ -79,10 +86,35 @@ static void test_only_what_frees_room_drops_the_ballast(void **state)
     assert_true(jf_fixture_exists(ballast_of(fixture)));
 }
 
+static void test_slots_that_expire_free_room(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_fault_t fault;
+    int count;
+    jf_granter_grant(fixture, "a", 5);
+    jf_test_ok(jf_ledger_keep_room(fixture->ledger, fixture->pool), "keep room");
+    const char *journal = empty_journal(fixture);
+
+    jf_fault_begin(&fault, journal, "/dev/full", O_RDWR);
+    jf_err_t *grant_err = jf_granter_try(fixture, "b", 1, JF_UNLIMITED);
+    int is_there_after_grant = jf_fixture_exists(ballast_of(fixture));
+    jf_err_t *expire_err =
+        jf_ledger_slot_expire(&count, fixture->ledger, 9, JF_SLOT_END_US, fixture->pool);
+    int is_there_after_expire = jf_fixture_exists(ballast_of(fixture));
+    jf_fault_end(&fault);
+
+    jf_test_refused(grant_err, JF_ERR_DISK_FULL, "a new slot");
+    assert_true(is_there_after_grant);
+    jf_test_refused(expire_err, JF_ERR_DISK_FULL, "an old one");
+    assert_false(is_there_after_expire);
+    assert_int_equal(jf_granter_expire(fixture, 9, JF_SLOT_END_US), 1);
+}
+
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_CLOSED_TEST(test_ballast_takes_real_room_until_it_is_dropped),
     JF_FIXTURE_CLOSED_TEST(test_planted_link_is_not_followed),
     JF_FIXTURE_TEST(test_only_what_frees_room_drops_the_ballast),
+    JF_FIXTURE_TEST(test_slots_that_expire_free_room),
 };
 
 JF_TEST_MAIN(tests)

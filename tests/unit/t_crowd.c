@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <apr_strings.h>
 #include <sqlite3.h>
 
 /* Whoever runs as root can be this one for a while. */
@@ -136,4 +137,30 @@ void jf_crowd_exec(sqlite3 *stranger, const char *sql)
     if (sqlite3_exec(stranger, sql, NULL, NULL, NULL) != SQLITE_OK) {
         fail_msg("%s: %s", sql, sqlite3_errmsg(stranger));
     }
+}
+
+static sqlite3_stmt *step_to_row(sqlite3 *stranger, const char *sql)
+{
+    sqlite3_stmt *stmt;
+    if (sqlite3_prepare_v2(stranger, sql, -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(stranger));
+    }
+    return stmt;
+}
+
+apr_int64_t jf_crowd_number(sqlite3 *stranger, const char *sql)
+{
+    sqlite3_stmt *stmt = step_to_row(stranger, sql);
+    apr_int64_t number = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return number;
+}
+
+const char *jf_crowd_text(sqlite3 *stranger, const char *sql, apr_pool_t *pool)
+{
+    sqlite3_stmt *stmt = step_to_row(stranger, sql);
+    const char *text = apr_pstrdup(pool, (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    return text;
 }

@@ -39,4 +39,10 @@ struct sqlite3 *jf_crowd_stranger(const jf_fixture_t *fixture);
 /** Runs SQL on such a connection; fails the test if it cannot. */
 void jf_crowd_exec(struct sqlite3 *stranger, const char *sql);
 
+/** The one number that @a sql asks for; fails the test if there is none. */
+apr_int64_t jf_crowd_number(struct sqlite3 *stranger, const char *sql);
+
+/** The one text that @a sql asks for, in @a pool. */
+const char *jf_crowd_text(struct sqlite3 *stranger, const char *sql, apr_pool_t *pool);
+
 #endif

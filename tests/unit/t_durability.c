@@ -5,6 +5,7 @@
  */
 #include "t_crowd.h"
 #include "t_fault.h"
+#include "t_granter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,27 @@ static void test_row_is_durably_gone_before_its_bytes_go(void **state)
     assert_string_equal(events, "wu");
 }
 
+/* Nobody was told yet that a file is there. That the token is used is as durable as the file. */
+static void test_slot_is_a_promise_until_it_is_used(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_upload_request_t request = jf_fixture_request("a", 3);
+    jf_upload_t *upload;
+    jf_file_t file;
+    int created;
+    jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_FULL), "open");
+    jf_fixture_put(fixture, "other", "x", 1);
+    forget_events();
+    jf_slot_t slot = jf_granter_grant(fixture, "a", 3);
+    jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
+    request.slot = &use;
+    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
+    jf_test_ok(jf_upload_write(upload, "abc", 3), "a");
+    assert_string_equal(events, "");
+    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "a");
+    assert_string_equal(events, "odw");
+}
+
 /* ---- failures ----------------------------------------------------------------------------------
  */
 
@@ -251,6 +273,7 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_CLOSED_TEST(test_object_then_row_then_removal_of_the_old),
     JF_FIXTURE_CLOSED_TEST(test_relaxed_upload_syncs_nothing),
     JF_FIXTURE_CLOSED_TEST(test_row_is_durably_gone_before_its_bytes_go),
+    JF_FIXTURE_CLOSED_TEST(test_slot_is_a_promise_until_it_is_used),
     JF_FIXTURE_CLOSED_TEST(test_sync_that_fails_fails_the_upload),
     JF_FIXTURE_CLOSED_TEST(test_row_that_comes_back_with_the_journal_has_its_object),
 };

@@ -4,6 +4,7 @@
  */
 #include "t_crowd.h"
 #include "t_fault.h"
+#include "t_granter.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -116,6 +117,35 @@ static void test_failed_commit_fails_all_who_share_it(void **state)
         assert_int_equal(settler.codes[i], JF_ERR_UNAVAILABLE);
     }
     jf_fixture_expect(fixture, 0, 5 * THREADS, 0);
+}
+
+/* The client is told that it failed and comes again: the slot must still be there. */
+static void test_failed_commit_uses_no_slot_up(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_slot_t slot = jf_granter_grant(fixture, "a", 5);
+    jf_granter_upload_t *upload = jf_granter_upload(slot.token, "a", 5, fixture->pool);
+    jf_fault_t fault;
+    int count;
+    jf_test_ok(jf_granter_begin(upload, fixture->ledger, fixture->pool), "begin");
+    const char *journal = empty_journal(fixture);
+
+    jf_fault_begin(&fault, journal, journal, O_RDONLY);
+    jf_err_t *errors[] = {
+        jf_granter_end(upload, fixture->ledger, fixture->pool),
+        jf_granter_try(fixture, "b", 1, JF_UNLIMITED),
+        jf_ledger_slot_expire(&count, fixture->ledger, 9, JF_SLOT_END_US, fixture->pool)};
+    jf_fault_end(&fault);
+
+    for (size_t i = 0; i < JF_TEST_COUNT(errors); i++) {
+        jf_test_refused(errors[i], JF_ERR_UNAVAILABLE, "a journal that cannot be written");
+    }
+    jf_granter_expect_rows(fixture, 1, 0);
+    jf_fixture_expect(fixture, 0, 5, 0);
+    jf_test_ok(jf_granter_get(fixture, slot.token, JF_NOW_US), "the slot");
+    jf_test_ok(jf_granter_end(upload, fixture->ledger, fixture->pool), "end");
+    jf_granter_expect_rows(fixture, 0, 1);
+    jf_fixture_expect(fixture, 5, 0, 1);
 }
 
 /* ---- promises that cannot be taken back now ---- */
@@ -265,6 +295,7 @@ static void test_damaged_ledger_is_unavailable(void **state)
     apr_array_header_t *list;
     jf_totals_t totals;
     jf_file_t file;
+    int count;
     FILE *database = fopen(fixture->database, "r+");
     assert_non_null(database);
     assert_int_equal(fwrite(jf_fixture_bytes(5, 8192, pool), 8192, 1, database), 1);
@@ -280,6 +311,10 @@ static void test_damaged_ledger_is_unavailable(void **state)
         jf_ledger_file_list(&list, ledger, JF_ALICE, "", "", 1, JF_NOW_US, pool),
         jf_ledger_file_expire(&list, ledger, 1, JF_NOW_US, pool),
         jf_ledger_instances(&list, ledger, pool),
+        jf_ledger_area_meet(ledger, JF_ALICE, JF_NOW_US, pool),
+        jf_granter_try(fixture, "x", 1, JF_UNLIMITED),
+        jf_granter_get(fixture, "x", JF_NOW_US),
+        jf_ledger_slot_expire(&count, ledger, 1, JF_NOW_US, pool),
         jf_ledger_check(&list, ledger, pool),
     };
     for (size_t i = 0; i < JF_TEST_COUNT(errors); i++) {
@@ -303,6 +338,7 @@ static void test_closed_ledger_leaves_no_descriptor(void **state)
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_failed_commit_changes_nothing),
     JF_FIXTURE_TEST(test_failed_commit_fails_all_who_share_it),
+    JF_FIXTURE_TEST(test_failed_commit_uses_no_slot_up),
     JF_FIXTURE_TEST(test_cancel_that_fails_is_done_later),
     JF_FIXTURE_TEST(test_close_forgets_what_was_remembered),
     JF_FIXTURE_TEST(test_lock_is_waited_for_until_the_deadline),

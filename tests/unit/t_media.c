@@ -174,6 +174,65 @@ static const char *const passive_types[] = {
     JF_MEDIA_UNKNOWN,
 };
 
+static void test_types_by_name(void **state)
+{
+    static const struct {
+        const char *leaf;
+        const char *media_type;
+    } cases[] = {
+        {"a.jpg", "image/jpeg"},
+        {"a.jpeg", "image/jpeg"},
+        {"a.JPG", "image/jpeg"},
+        {"a.JpEg", "image/jpeg"},
+        {"a.png.gif", "image/gif"},
+        {"\u00FC \u20AC.webp", "image/webp"},
+        {".png", "image/png"},
+        {"a.mp4", "video/mp4"},
+        {"a.m4a", "audio/mp4"},
+        {"a.opus", "audio/ogg"},
+        {"a.txt", "text/plain"},
+        {"a.7z", "application/x-7z-compressed"},
+        {"", NULL},
+        {"a", NULL},
+        {"jpg", NULL},
+        {"a.", NULL},
+        {".", NULL},
+        {"a.jpg.", NULL},
+        {"a.jpg ", NULL},
+        {"a.jpgx", NULL},
+        {"a.jp", NULL},
+        {"a.\uFF4Apg", NULL},
+        {"a.exe", NULL},
+        {"a.html", NULL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < JF_TEST_COUNT(cases); i++) {
+        const char *media_type = jf_media_by_name(cases[i].leaf);
+        if (!cases[i].media_type) {
+            assert_null(media_type);
+        } else {
+            assert_non_null(media_type);
+            assert_string_equal(media_type, cases[i].media_type);
+        }
+    }
+}
+
+static const char *const chat_endings[] = {
+    "jpg", "jpeg", "png",  "gif",  "webp", "avif", "heic", "bmp", "svg",
+    "mp4", "m4v",  "mov",  "webm", "mkv",  "3gp",  "mp3",  "m4a", "aac",
+    "ogg", "oga",  "opus", "ogv",  "flac", "wav",  "pdf",  "txt", "zip",
+};
+
+static void test_types_by_name_are_stored_as_they_are(void **state)
+{
+    for (size_t i = 0; i < JF_TEST_COUNT(chat_endings); i++) {
+        const char *media_type = jf_media_by_name(apr_pstrcat(*state, "a.", chat_endings[i], NULL));
+        assert_non_null(media_type);
+        assert_string_equal(jf_media_to_store(media_type, *state), media_type);
+    }
+}
+
 static void test_active_types(void **state)
 {
     (void)state;
@@ -357,6 +416,8 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_wrong_types_are_stored_as_unknown),
     JF_TEST(test_wrong_types_in_the_ledger_are_harmless),
     JF_TEST(test_longest_type),
+    JF_TEST(test_types_by_name),
+    JF_TEST(test_types_by_name_are_stored_as_they_are),
     JF_TEST(test_active_types),
     JF_TEST(test_active_types_are_never_allowed_inline),
     JF_TEST(test_allow_list_takes_exact_types_only),

@@ -113,6 +113,11 @@ static void test_links(void **state)
         {"/alice%40example.org/x", "alice%40example.org", "x"},       /* decoded once, elsewhere */
         {"/" TOKEN "/\u00FC", TOKEN, "\u00FC"},
         {"/x/ ", "x", " "},
+        {"/x/y/z", "x/y", "z"}, /* of ejabberd */
+        {"/x/y@z/ \u00FC", "x/y@z", " \u00FC"},
+        {"/example.org/alice@example.org/x", "example.org/alice@example.org", "x"},
+        {"/.slot/x", ".slot", "x"},
+        {"/x/.slot", "x", ".slot"},
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(cases); i++) {
@@ -125,20 +130,24 @@ static void test_links(void **state)
     }
 }
 
+static void test_slot_service(void **state)
+{
+    jf_name_t name = parse("/.slot", *state);
+
+    check_kind("/.slot", &name, JF_NAME_SLOT_SERVICE);
+    assert_null(name.jid);
+    assert_null(name.path);
+    assert_null(name.token);
+    assert_null(name.leaf);
+}
+
 static void test_other_paths_hold_nothing(void **state)
 {
     static const char *const paths[] = {
-        "/x",
-        "/x/",
-        "/.slot",
-        "/" TOKEN,
-        "/" TOKEN "/",
-        "/x/y/",
-        "/x/y/z",
-        "/x/y@z/",
-        "/x/y/z/",
-        "/a/b/c/d",
-        "/example.org/alice@example.org/x",
+        "/x",       "/x/",       "/.slot/",    "/.slots",
+        "/.Slot",   "/slot",     "/" TOKEN,    "/" TOKEN "/",
+        "/x/y/",    "/x/y@z/",   "/x/y/z/",    "/.slot/x/",
+        "/a/b/c/d", "/a/b/c/d/", "/a/b/c/d/e", "/example.org/x/alice@example.org/x",
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(paths); i++) {
@@ -327,6 +336,7 @@ static void test_wrong_names_are_refused_everywhere(void **state)
         refuse(apr_pstrcat(pool, AREA "/x/", wrong_paths[i], NULL), pool);
         refuse(apr_pstrcat(pool, "/" TOKEN "/", wrong_paths[i], NULL), pool);
         refuse(apr_pstrcat(pool, "/", wrong_paths[i], "/x", NULL), pool);
+        refuse(apr_pstrcat(pool, "/x/", wrong_paths[i], "/x", NULL), pool);
         refuse(apr_pstrcat(pool, "/", wrong_paths[i], NULL), pool);
     }
 }
@@ -346,6 +356,7 @@ static void test_longest_names(void **state)
     jf_test_ok(jf_names_check_path(apr_pstrcat(pool, longest, "/", longest, NULL), pool), longest);
     parse(apr_pstrcat(pool, AREA "/", longest, "/", NULL), pool);
     parse(apr_pstrcat(pool, "/", longest, "/", longest, NULL), pool);
+    parse(apr_pstrcat(pool, "/", longest, "/", longest, "/", longest, NULL), pool);
     refuse(apr_pstrcat(pool, AREA "/", longer, NULL), pool);
     refuse(apr_pstrcat(pool, AREA "/", longer_wide, NULL), pool);
     refuse(apr_pstrcat(pool, AREA "/x/", longer, "/x", NULL), pool);
@@ -474,6 +485,7 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_folders),
     JF_TEST(test_files),
     JF_TEST(test_links),
+    JF_TEST(test_slot_service),
     JF_TEST(test_other_paths_hold_nothing),
     JF_TEST(test_paths_of_nobody_are_refused),
     JF_TEST(test_odd_names_are_kept_as_they_are),

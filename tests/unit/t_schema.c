@@ -16,6 +16,9 @@
 /* "JFL1", the mark of our ledgers. */
 #define OUR_APPLICATION_ID 1246121009
 
+#define NEWEST_VERSION 2
+#define TOO_NEW_VERSION 3
+
 #define PROCESSES 8
 
 static const char *other_path(const jf_fixture_t *fixture)
@@ -62,7 +65,7 @@ static void test_creation_marks_the_ledger_as_ours(void **state)
 {
     jf_fixture_t *fixture = *state;
     assert_int_equal(pragma_of(fixture, fixture->database, "application_id"), OUR_APPLICATION_ID);
-    assert_int_equal(pragma_of(fixture, fixture->database, "user_version"), 1);
+    assert_int_equal(pragma_of(fixture, fixture->database, "user_version"), NEWEST_VERSION);
 }
 
 /* The ledger holds every link: who can read it can download every file. */
@@ -113,7 +116,7 @@ static void test_an_empty_file_becomes_a_ledger(void **state)
     assert_non_null(file);
     fclose(file);
     jf_test_ok(jf_ledger_create(path, fixture->pool), "an empty file");
-    assert_int_equal(pragma_of(fixture, path, "user_version"), 1);
+    assert_int_equal(pragma_of(fixture, path, "user_version"), NEWEST_VERSION);
 }
 
 /* The version says 0 and the tables are there: the upgrade fails in the middle. */
@@ -172,7 +175,7 @@ static void test_processes_that_start_together_all_succeed(void **state)
     for (int round = 0; round < 20; round++) {
         char *path = apr_psprintf(fixture->pool, "%s/new%d.db", fixture->directory, round);
         assert_int_equal(jf_crowd_children(PROCESSES, create_ledger, path), PROCESSES);
-        assert_int_equal(pragma_of(fixture, path, "user_version"), 1);
+        assert_int_equal(pragma_of(fixture, path, "user_version"), NEWEST_VERSION);
     }
 }
 
@@ -190,7 +193,8 @@ static void test_other_databases_are_refused_and_left_alone(void **state)
         "PRAGMA user_version=-1",
         "CREATE TABLE t (x); DROP TABLE t",
         "CREATE TABLE t (x); PRAGMA user_version=1",
-        "PRAGMA application_id=" APR_STRINGIFY(OUR_APPLICATION_ID) "; PRAGMA user_version=2",
+        "PRAGMA application_id=" APR_STRINGIFY(
+            OUR_APPLICATION_ID) "; PRAGMA user_version=" APR_STRINGIFY(TOO_NEW_VERSION),
         "PRAGMA application_id=" APR_STRINGIFY(
             OUR_APPLICATION_ID) "; PRAGMA user_version=2147483647",
     };

@@ -1,5 +1,6 @@
 #include "t_crowd.h"
 #include "t_fault.h"
+#include "t_granter.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -120,6 +121,77 @@ static void test_many_expired_files_go_in_one_round(void **state)
         JF_ERR_IO, "directories in the place of objects");
     assert_int_equal(result.expired_files, 250);
     jf_fixture_expect(fixture, 0, 0, 0);
+}
+
+/* ---- slots ------------------------------------------------------------------------------------
+ */
+
+/* A token that was used, of which nobody needs to know after @a forget_us. */
+static const char *use_token(jf_fixture_t *fixture, const char *path, apr_time_t forget_us)
+{
+    jf_granter_upload_t *upload =
+        jf_granter_upload(jf_granter_token(fixture->pool), path, 0, fixture->pool);
+    upload->use.forget_us = forget_us;
+    jf_test_ok(jf_granter_begin(upload, fixture->ledger, fixture->pool), path);
+    jf_test_ok(jf_granter_end(upload, fixture->ledger, fixture->pool), path);
+    return upload->use.token;
+}
+
+static void test_slots_live_until_their_time(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_slot_t slot = jf_granter_grant(fixture, "a", 60);
+    jf_granter_grant(fixture, "b", 5);
+    use_token(fixture, "c", JF_SLOT_END_US);
+    jf_sweep_result_t result = sweep(fixture, JF_SLOT_END_US - 1);
+    assert_int_equal(result.expired_slots + result.cancelled_promises, 0);
+    jf_test_ok(jf_granter_get(fixture, slot.token, JF_NOW_US), "a slot is no promise of the dead");
+    jf_fixture_expect(fixture, 0, 65, 1);
+
+    result = sweep(fixture, JF_SLOT_END_US);
+    assert_int_equal(result.expired_slots, 3);
+    assert_int_equal(result.cancelled_promises, 0);
+    jf_fixture_expect(fixture, 0, 0, 1);
+    jf_granter_expect_rows(fixture, 0, 0);
+    assert_int_equal(sweep(fixture, JF_SLOT_END_US).expired_slots, 0);
+}
+
+/* More than one transaction's worth of each kind, and not the same number of both. */
+static void test_many_slots_go_in_one_round(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    for (int i = 0; i < 250; i++) {
+        const char *path = apr_psprintf(fixture->pool, "%03d", i);
+        jf_granter_grant(fixture, path, 1);
+        if (i < 130) {
+            use_token(fixture, apr_pstrcat(fixture->pool, "used", path, NULL), JF_NOW_US + i);
+        }
+    }
+    assert_int_equal(sweep(fixture, JF_SLOT_END_US).expired_slots, 380);
+    jf_granter_expect_rows(fixture, 0, 0);
+    jf_fixture_expect(fixture, 0, 0, 130);
+}
+
+static void test_upload_outlives_its_slot_and_the_sweep(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_slot_t slot = jf_granter_grant(fixture, "a", 3);
+    jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
+    jf_upload_request_t request = jf_fixture_request("a", 3);
+    jf_upload_t *upload;
+    jf_file_t file;
+    int created;
+    request.slot = &use;
+    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
+    jf_test_ok(jf_upload_write(upload, "abc", 3), "a");
+    jf_sweep_result_t result = sweep(fixture, apr_time_now() + 100 * A_LONG_TIME_US);
+    assert_int_equal(result.expired_slots, 1);
+    assert_int_equal(result.cancelled_promises + result.orphans, 0);
+    jf_fixture_expect(fixture, 0, 3, 0);
+    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_SLOT_END_US), "a");
+    assert_string_equal(file.token, slot.token);
+    jf_fixture_expect_content(fixture, &file, "abc", 3);
+    jf_fixture_expect(fixture, 3, 0, 1);
 }
 
 /* ---- promises of the dead ----------------------------------------------------------------------
@@ -308,14 +380,15 @@ static void test_new_store_has_nothing_to_sweep(void **state)
     int descriptors = jf_fault_count_descriptors();
     for (int i = 0; i < 3; i++) {
         jf_sweep_result_t result = sweep(fixture, JF_NOW_US);
-        assert_int_equal(result.expired_files + result.cancelled_promises + result.orphans, 0);
+        assert_int_equal(result.expired_files + result.expired_slots, 0);
+        assert_int_equal(result.cancelled_promises + result.orphans, 0);
         descriptors =
             i ? descriptors : jf_fault_count_descriptors(); /* the first opens the ledger */
     }
     assert_int_equal(jf_fault_count_descriptors(), descriptors);
 }
 
-/* An error in one part, and the other two parts are done all the same. */
+/* An error in one part, and the other parts are done all the same. */
 static void test_one_part_that_fails_leaves_the_others_to_work(void **state)
 {
     jf_fixture_t *fixture = *state;
@@ -323,12 +396,14 @@ static void test_one_part_that_fails_leaves_the_others_to_work(void **state)
     jf_sweep_result_t result;
     jf_file_t expired = jf_fixture_row(fixture, "old", 1, JF_NOW_US);
     make_unremovable(fixture, expired.object);
+    jf_granter_grant(fixture, "slot", 5);
     leave_promise(fixture, "dead", "00000000000000000000000000000001");
     leave_orphan(fixture, 0x42, AGED_US);
     jf_test_refused(
-        jf_sweep_round(&result, &state_of_sweep, JF_NOW_US, A_LONG_TIME_US, fixture->pool),
+        jf_sweep_round(&result, &state_of_sweep, JF_SLOT_END_US, A_LONG_TIME_US, fixture->pool),
         JF_ERR_IO, "expiry fails");
     assert_int_equal(result.expired_files, 1);
+    assert_int_equal(result.expired_slots, 1);
     assert_int_equal(result.cancelled_promises, 1);
     assert_int_equal(result.orphans, 1);
 }
@@ -336,6 +411,9 @@ static void test_one_part_that_fails_leaves_the_others_to_work(void **state)
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_expired_files_go_with_their_bytes),
     JF_FIXTURE_TEST(test_many_expired_files_go_in_one_round),
+    JF_FIXTURE_TEST(test_slots_live_until_their_time),
+    JF_FIXTURE_TEST(test_many_slots_go_in_one_round),
+    JF_FIXTURE_TEST(test_upload_outlives_its_slot_and_the_sweep),
     JF_FIXTURE_CLOSED_TEST(test_promises_of_a_dead_process_go_with_their_bytes),
     JF_FIXTURE_TEST(test_one_dead_process_is_in_no_others_way),
     JF_FIXTURE_TEST(test_orphans_go_when_they_are_old_enough),
