@@ -18,6 +18,8 @@ static void register_hooks(apr_pool_t *pool)
     /* Before mod_watchdog starts its threads, which sweep with what is made here. */
     ap_hook_child_init(jfm_child_init, NULL, NULL, APR_HOOK_FIRST);
 
+    /* Before the request is shown to anybody: the scoreboard, other modules, the logs. */
+    ap_hook_post_read_request(jfm_hide_slot_token, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(jfm_translate, NULL, before, APR_HOOK_FIRST);
     /* First: there is no directory to walk, and TRACE is not for us. */
     ap_hook_map_to_storage(jfm_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
@@ -29,6 +31,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(jfm_handler, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_insert_error_filter(jfm_insert_problem, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Before mod_log_config writes. */
+    ap_hook_log_transaction(jfm_hide_slot_token_late, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_log_transaction(jfm_status_count_late, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(jfm_guess_pre_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,10 +12,16 @@ static int is_area(const jfm_request_t *request)
     return request->name.kind == JF_NAME_FILE || request->name.kind == JF_NAME_FOLDER;
 }
 
+static int is_slot_service(const jfm_request_t *request)
+{
+    return request->name.kind == JF_NAME_SLOT_SERVICE && request->config->has_slot_service == 1;
+}
+
 /*
  * "Require jabber-access": nobody is asked for a link or for OPTIONS, everybody has to log in for
- * an area. Whose area it is, jfm_check_owner decides later: mod_authz_core would answer 401 here,
- * and with a "Require all granted" of the operator it would not ask at all.
+ * an area. Slots are granted to whom the Jabber server vouches for, so only to that server. Whose
+ * area it is, jfm_check_owner decides later: mod_authz_core would answer 401 here, and with a
+ * "Require all granted" of the operator it would not ask at all.
  */
 static authz_status check_access(request_rec *r, const char *require_args, const void *parsed)
 {
@@ -27,7 +33,18 @@ static authz_status check_access(request_rec *r, const char *require_args, const
                       JFLOGNO(0010) "Require jabber-access where JabberFiles is not On: denied");
         return AUTHZ_DENIED;
     }
-    if (r->method_number == M_OPTIONS || !is_area(request)) {
+    if (r->method_number == M_OPTIONS) {
+        return AUTHZ_GRANTED;
+    }
+    if (is_slot_service(request)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      JFLOGNO(0014) "%s: the slot service is closed to everybody until a "
+                                    "<Location \"%s/.slot\"> with \"Require local\" or "
+                                    "\"Require ip\" says who the Jabber server is",
+                      r->useragent_ip, request->config->base);
+        return AUTHZ_DENIED;
+    }
+    if (!is_area(request)) {
         return AUTHZ_GRANTED;
     }
     return r->user ? AUTHZ_GRANTED : AUTHZ_DENIED_NO_USER;

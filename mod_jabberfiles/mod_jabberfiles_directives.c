@@ -10,8 +10,7 @@
 
 /* ---- setters ---- */
 
-/* NULL, or the message with the directive's name in front, as httpd wants it. */
-static const char *message(const cmd_parms *cmd, const jf_err_t *err)
+const char *jfm_directive_message(const cmd_parms *cmd, const jf_err_t *err)
 {
     return err ? apr_pstrcat(cmd->pool, cmd->cmd->name, ": ", err->text, NULL) : NULL;
 }
@@ -45,6 +44,15 @@ static int is_in_plain_location(const cmd_parms *cmd)
            section->args[0] != '~' && !strpbrk(cmd->path, "*?[");
 }
 
+const char *jfm_directive_base(const cmd_parms *cmd)
+{
+    apr_size_t length = strlen(cmd->path);
+    while (length > 0 && cmd->path[length - 1] == '/') {
+        length--;
+    }
+    return apr_pstrmemdup(cmd->pool, cmd->path, length);
+}
+
 static const char *set_on(cmd_parms *cmd, void *dir, int is_on)
 {
     jfm_dir_config_t *config = dir;
@@ -56,11 +64,7 @@ static const char *set_on(cmd_parms *cmd, void *dir, int is_on)
         return apr_pstrcat(cmd->pool, cmd->cmd->name,
                            " On: belongs into a <Location \"/path\"> without patterns", NULL);
     }
-    apr_size_t length = strlen(cmd->path);
-    while (length > 0 && cmd->path[length - 1] == '/') {
-        length--;
-    }
-    config->base = apr_pstrmemdup(cmd->pool, cmd->path, length);
+    config->base = jfm_directive_base(cmd);
     jfm_server_config(cmd->server)->has_location = 1;
     claim_location(cmd);
     return NULL;
@@ -69,19 +73,20 @@ static const char *set_on(cmd_parms *cmd, void *dir, int is_on)
 static const char *set_quota(cmd_parms *cmd, void *dir, const char *text)
 {
     jfm_dir_config_t *config = dir;
-    return message(cmd, jf_units_parse_bytes(&config->quota_bytes, text, cmd->pool));
+    return jfm_directive_message(cmd, jf_units_parse_bytes(&config->quota_bytes, text, cmd->pool));
 }
 
 static const char *set_max_file_size(cmd_parms *cmd, void *dir, const char *text)
 {
     jfm_dir_config_t *config = dir;
-    return message(cmd, jf_units_parse_bytes(&config->max_file_bytes, text, cmd->pool));
+    return jfm_directive_message(cmd,
+                                 jf_units_parse_bytes(&config->max_file_bytes, text, cmd->pool));
 }
 
 static const char *set_expire(cmd_parms *cmd, void *dir, const char *text)
 {
     jfm_dir_config_t *config = dir;
-    return message(cmd, jf_units_parse_duration(&config->expire_us, text, cmd->pool));
+    return jfm_directive_message(cmd, jf_units_parse_duration(&config->expire_us, text, cmd->pool));
 }
 
 /* What follows http:// or https://, or NULL if there is nothing or it is neither. */
@@ -114,7 +119,8 @@ static const char *add_inline_type(cmd_parms *cmd, void *dir, const char *text)
 {
     jfm_dir_config_t *config = dir;
     const char *essence;
-    const char *problem = message(cmd, jf_media_parse_inline(&essence, text, cmd->pool));
+    const char *problem =
+        jfm_directive_message(cmd, jf_media_parse_inline(&essence, text, cmd->pool));
     if (problem) {
         return problem;
     }
@@ -224,7 +230,7 @@ static const char *set_domain_option(const cmd_parms *cmd, jf_domain_t *domain,
     if (value && strcmp(option, "ca") == 0) {
         value = ap_server_root_relative(cmd->pool, value);
     }
-    return message(cmd, jf_domain_set(domain, option, value ? value : "", cmd->pool));
+    return jfm_directive_message(cmd, jf_domain_set(domain, option, value ? value : "", cmd->pool));
 }
 
 static const char *add_domain(cmd_parms *cmd, void *dir, int count, char *const arguments[])
@@ -232,12 +238,12 @@ static const char *add_domain(cmd_parms *cmd, void *dir, int count, char *const 
     (void)dir;
     jfm_server_config_t *config = jfm_server_config(cmd->server);
     jf_domain_t *domain = NULL;
-    const char *problem =
-        message(cmd, jf_domain_create(&domain, count > 0 ? arguments[0] : "", cmd->pool));
+    const char *problem = jfm_directive_message(
+        cmd, jf_domain_create(&domain, count > 0 ? arguments[0] : "", cmd->pool));
     for (int i = 1; i < count && !problem; i++) {
         problem = set_domain_option(cmd, domain, arguments[i]);
     }
-    problem = problem ? problem : message(cmd, jf_domain_check(domain, cmd->pool));
+    problem = problem ? problem : jfm_directive_message(cmd, jf_domain_check(domain, cmd->pool));
     problem = problem ? problem : check_ca_file(cmd, domain);
     if (problem) {
         return problem;
@@ -274,7 +280,8 @@ static const char *set_limit_number(const cmd_parms *cmd, apr_int64_t *number, c
 
 static const char *set_limit_period(const cmd_parms *cmd, apr_int64_t *period_us, const char *text)
 {
-    const char *problem = message(cmd, jf_units_parse_duration(period_us, text, cmd->pool));
+    const char *problem =
+        jfm_directive_message(cmd, jf_units_parse_duration(period_us, text, cmd->pool));
     if (!problem && (*period_us < apr_time_from_sec(1) || *period_us > apr_time_from_sec(86400))) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, ": per= takes a duration from 1 to 1d", NULL);
     }
@@ -302,6 +309,23 @@ static const char *set_login_limit(cmd_parms *cmd, void *dir, const char *argume
     }
     return apr_pstrcat(cmd->pool, cmd->cmd->name,
                        ": takes jid=NUMBER, address=NUMBER and per=DURATION, or Off", NULL);
+}
+
+static const char *set_slot_service(cmd_parms *cmd, void *dir, int is_on)
+{
+    static const char end[] = "/.slot";
+    jfm_dir_config_t *config = dir;
+    apr_size_t length = strlen(cmd->path);
+    config->has_slot_service = is_on;
+    /* There it would grant slots that BASE does not accept. */
+    if (is_on && length >= sizeof(end) - 1 &&
+        strcmp(cmd->path + length - (sizeof(end) - 1), end) == 0) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " On: belongs into the <Location> with JabberFiles On; the one of .slot "
+                           "says who may ask",
+                           NULL);
+    }
+    return NULL;
 }
 
 static const char *set_tls_proxy(cmd_parms *cmd, void *dir, int is_there)
@@ -340,6 +364,11 @@ const command_rec jfm_commands[] = {
                     "or Off"),
     AP_INIT_FLAG("JabberFilesTLSProxy", set_tls_proxy, NULL, EVERYWHERE,
                  "On: a proxy in front speaks TLS, so passwords may come over plain HTTP"),
+    AP_INIT_TAKE23("JabberFilesSlotSecret", jfm_add_slot_secret, NULL, ACCESS_CONF,
+                   "accept upload slots of this kind (jwt, v1, v2, token) that are signed with the "
+                   "secret in this file; may be repeated"),
+    AP_INIT_FLAG("JabberFilesSlotService", set_slot_service, NULL, ACCESS_CONF,
+                 "On: grant slots to ejabberd (service_url) at .slot below the base"),
     AP_INIT_TAKE1("JabberFilesBaseURL", set_base_url, NULL, EVERYWHERE,
                   "absolute URL of the base, for the links that are handed out"),
     AP_INIT_ITERATE("JabberFilesInline", add_inline_type, NULL, EVERYWHERE,

@@ -34,12 +34,13 @@ static const mapping_t *mapping_of(jf_err_code_t code)
                                 "The server cannot use its ledger at the moment. Nothing was "
                                 "changed; try again later."},
         [JF_ERR_FORBIDDEN] = {HTTP_FORBIDDEN, APLOG_INFO, NULL, NULL},
-        [JF_ERR_TOO_MANY] = {HTTP_TOO_MANY_REQUESTS, APLOG_INFO, NULL,
-                             "Too many wrong passwords. Try again later."},
+        [JF_ERR_TOO_MANY] = {HTTP_TOO_MANY_REQUESTS, APLOG_INFO, NULL, NULL},
         [JF_ERR_NO_VERDICT] =
             {HTTP_SERVICE_UNAVAILABLE, APLOG_WARNING, RETRY_NO_VERDICT,
              "Your Jabber server cannot be asked for your password at the moment. "
              "Nothing was changed; try again later."},
+        [JF_ERR_NO_TOKEN] = {HTTP_UNAUTHORIZED, APLOG_INFO, NULL, NULL},
+        [JF_ERR_USED] = {HTTP_CONFLICT, APLOG_INFO, NULL, NULL},
         [JF_ERR_IO] = {HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR, NULL,
                        "The server could not read or write its store. Nothing was changed."},
     };
@@ -55,6 +56,8 @@ static const char *subject(const jfm_request_t *request, apr_pool_t *pool)
         return apr_pstrcat(pool, request->name.jid, "/", request->name.path, NULL);
     case JF_NAME_LINK:
         return "a link";
+    case JF_NAME_SLOT_SERVICE:
+        return "the slot service";
     default:
         return "a URL";
     }
@@ -68,7 +71,7 @@ static const char *as_sentence(const char *text, apr_pool_t *pool)
     return sentence;
 }
 
-int jfm_refuse(request_rec *r, const jf_err_t *err)
+int jfm_refuse_as(request_rec *r, const jf_err_t *err, int status)
 {
     jfm_request_t *request = jfm_request(r);
     const mapping_t *mapping = mapping_of(err->code);
@@ -79,8 +82,13 @@ int jfm_refuse(request_rec *r, const jf_err_t *err)
         jfm_set_header(r, "Retry-After", mapping->retry_after);
     }
     ap_log_rerror(APLOG_MARK, mapping->level, err->status, r, JFLOGNO(0020) "%s: %d, %s",
-                  subject(request, r->pool), mapping->status, err->text);
-    return mapping->status;
+                  subject(request, r->pool), status, err->text);
+    return status;
+}
+
+int jfm_refuse(request_rec *r, const jf_err_t *err)
+{
+    return jfm_refuse_as(r, err, mapping_of(err->code)->status);
 }
 
 int jfm_refuse_invalid(request_rec *r, const char *sentence)

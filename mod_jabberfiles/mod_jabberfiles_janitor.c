@@ -24,11 +24,13 @@ static void sweep_one(jf_sweep_t *sweep, server_rec *server, apr_pool_t *pool)
         ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
                      JFLOGNO(0060) "sweep: %s; tried again in 10 s", err->text);
     }
-    if (result.expired_files || result.cancelled_promises || result.orphans) {
+    if (result.expired_files || result.expired_slots || result.cancelled_promises ||
+        result.orphans) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, server,
-                     JFLOGNO(0061) "sweep: %d expired files, %d uploads of ended processes, %d "
-                                   "orphaned objects removed",
-                     result.expired_files, result.cancelled_promises, result.orphans);
+                     JFLOGNO(0061) "sweep: %d expired files, %d slots past their time, %d "
+                                   "uploads of ended processes, %d orphaned objects removed",
+                     result.expired_files, result.expired_slots, result.cancelled_promises,
+                     result.orphans);
     }
 }
 

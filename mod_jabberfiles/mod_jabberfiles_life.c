@@ -14,10 +14,11 @@ const apr_array_header_t *jfm_stores(void)
 
 int jfm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     stores = NULL;
+    jfm_slot_secrets_pre_config(pconf);
+    jfm_slot_tokens_pre_config(pconf);
     return OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "jf_jid.h"
 
-static const char *absolute(request_rec *r, const char *path)
+const char *jfm_absolute_url(request_rec *r, const char *path)
 {
     const jfm_dir_config_t *config = jfm_request(r)->config;
     if (config->base_url) {
@@ -16,8 +16,9 @@ static const char *absolute(request_rec *r, const char *path)
 
 const char *jfm_link_url(request_rec *r, const jf_file_t *file)
 {
-    return absolute(r, apr_pstrcat(r->pool, "/", file->token, "/",
-                                   jf_names_escape(jf_names_leaf(file->path), r->pool), NULL));
+    return jfm_absolute_url(r,
+                            apr_pstrcat(r->pool, "/", jf_names_escape(file->token, r->pool), "/",
+                                        jf_names_escape(jf_names_leaf(file->path), r->pool), NULL));
 }
 
 /* The "@" stays as it is: RFC 3986 allows it in a path, and people read these URLs. */
@@ -31,8 +32,8 @@ static const char *escape_jid(const char *jid, apr_pool_t *pool)
 
 const char *jfm_area_url(request_rec *r, const char *jid, const char *path)
 {
-    return absolute(r, apr_pstrcat(r->pool, "/", escape_jid(jid, r->pool), "/",
-                                   jf_names_escape(path, r->pool), NULL));
+    return jfm_absolute_url(r, apr_pstrcat(r->pool, "/", escape_jid(jid, r->pool), "/",
+                                           jf_names_escape(path, r->pool), NULL));
 }
 
 const char *jfm_etag(const jf_file_t *file, apr_pool_t *pool)

@@ -57,6 +57,18 @@ static int is_get_of_file(const request_rec *r, const jfm_request_t *request)
            (request->name.kind == JF_NAME_FILE || request->name.kind == JF_NAME_LINK);
 }
 
+/* What came for an owner under the hash of the JID is there when the owner looks. An upload of the
+ * owner's finds it by itself. */
+static jf_err_t *meet_owner(const request_rec *r)
+{
+    const jfm_request_t *request = jfm_request(r);
+    if (!request->name.jid || r->method_number == M_PUT) {
+        return NULL;
+    }
+    return jf_ledger_area_meet(request->server->service->ledger, request->name.jid, r->request_time,
+                               r->pool);
+}
+
 int jfm_fixups(request_rec *r)
 {
     jfm_request_t *request = jfm_request(r);
@@ -76,24 +88,33 @@ int jfm_fixups(request_rec *r)
     if (status != OK) {
         return status;
     }
-    if (!request->server->service && request->name.kind != JF_NAME_OTHER) {
+    if (request->name.kind == JF_NAME_OTHER) {
+        return OK;
+    }
+    if (!request->server->service) {
         return jfm_refuse(r, jf_err_make(JF_ERR_UNAVAILABLE, APR_SUCCESS, r->pool,
                                          "the store could not be opened when this child started"));
+    }
+    jf_err_t *err = meet_owner(r);
+    if (err) {
+        return jfm_refuse(r, err);
     }
     return is_get_of_file(r, request) ? jfm_get_fixups(r) : OK;
 }
 
 /* ---- methods ---- */
 
-static int not_allowed(request_rec *r, int is_file)
+static int not_allowed(request_rec *r, int may_put, int may_delete)
 {
     if (r->method_number == M_INVALID) {
         return HTTP_NOT_IMPLEMENTED;
     }
-    if (is_file) {
-        ap_allow_methods(r, REPLACE_ALLOW, "GET", "PUT", "DELETE", "OPTIONS", NULL);
-    } else {
-        ap_allow_methods(r, REPLACE_ALLOW, "GET", "OPTIONS", NULL);
+    ap_allow_methods(r, REPLACE_ALLOW, "GET", "OPTIONS", NULL);
+    if (may_put) {
+        ap_allow_methods(r, MERGE_ALLOW, "PUT", NULL);
+    }
+    if (may_delete) {
+        ap_allow_methods(r, MERGE_ALLOW, "DELETE", NULL);
     }
     return HTTP_METHOD_NOT_ALLOWED;
 }
@@ -106,8 +127,31 @@ static int handle_file(request_rec *r)
     case M_DELETE:
         return jfm_delete(r);
     default:
-        return not_allowed(r, 1);
+        return not_allowed(r, 1, 1);
     }
+}
+
+static int handle_link(request_rec *r)
+{
+    const jfm_dir_config_t *config = jfm_request(r)->config;
+    int may_put = jfm_accepts_slots(config);
+    int may_delete = jfm_accepts_slot_deletes(config);
+    if (may_put && r->method_number == M_PUT) {
+        return jfm_slot_put(r);
+    }
+    if (may_delete && r->method_number == M_DELETE) {
+        return jfm_slot_delete(r);
+    }
+    return not_allowed(r, may_put, may_delete);
+}
+
+static int handle_slot_service(request_rec *r)
+{
+    /* HEAD is a GET to httpd, and a slot that nobody hears of must not be granted. */
+    if (r->method_number != M_GET || r->header_only) {
+        return not_allowed(r, 0, 0);
+    }
+    return jfm_request(r)->config->has_slot_service == 1 ? jfm_slot_service(r) : HTTP_NOT_FOUND;
 }
 
 int jfm_handler(request_rec *r)
@@ -123,12 +167,14 @@ int jfm_handler(request_rec *r)
     case JF_NAME_FILE:
         return handle_file(r);
     case JF_NAME_FOLDER:
-        return r->method_number == M_GET ? jfm_list(r) : not_allowed(r, 0);
+        return r->method_number == M_GET ? jfm_list(r) : not_allowed(r, 0, 0);
     case JF_NAME_LINK:
-        return not_allowed(r, 0);
+        return handle_link(r);
+    case JF_NAME_SLOT_SERVICE:
+        return handle_slot_service(r);
     case JF_NAME_BASE:
     case JF_NAME_OTHER:
     default:
-        return r->method_number == M_GET ? HTTP_NOT_FOUND : not_allowed(r, 0);
+        return r->method_number == M_GET ? HTTP_NOT_FOUND : not_allowed(r, 0, 0);
     }
 }

@@ -18,6 +18,7 @@
 #include "jf_guess.h"
 #include "jf_names.h"
 #include "jf_service.h"
+#include "jf_slot.h"
 #include "jf_upload.h"
 
 extern module AP_MODULE_DECLARE_DATA jabberfiles_module;
@@ -51,7 +52,9 @@ typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
     NUM(apr_int64_t, guesses_per_jid)                                                  \
     NUM(apr_int64_t, guesses_per_address)                                              \
     NUM(apr_int64_t, guess_period_us)                                                  \
-    NUM(int, has_tls_proxy)
+    NUM(int, has_tls_proxy)                                                            \
+    PTR(apr_array_header_t *, slot_secrets) /* of const jf_slot_secret_t * */          \
+    NUM(int, has_slot_service)
 
 /* Where things are, and whom they are for. */
 #define JFM_SERVER_MEMBERS(NUM, PTR)                                      \
@@ -75,6 +78,13 @@ typedef struct jfm_server_config_t {
 
 /* mod_jabberfiles_directives.c: what fills them in. */
 extern const command_rec jfm_commands[];
+/** NULL, or the message with the directive's name in front, as httpd wants it. */
+const char *jfm_directive_message(const cmd_parms *cmd, const jf_err_t *err);
+/** The path of the <Location> that a directive stands in, without slashes at the end. */
+const char *jfm_directive_base(const cmd_parms *cmd);
+/** mod_jabberfiles_slot_secrets.c: JabberFilesSlotSecret. */
+const char *jfm_add_slot_secret(cmd_parms *cmd, void *dir, const char *kind, const char *file,
+                                const char *option);
 
 void *jfm_dir_config_create(apr_pool_t *pool, char *path);
 void *jfm_dir_config_merge(apr_pool_t *pool, void *base, void *add);
@@ -201,11 +211,34 @@ jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r);
 /** Takes the content and makes the file: OK, or the status to refuse with. */
 int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request);
 
+/** mod_jabberfiles_slots.c: uploads whose URL was granted by a Jabber server. */
+int jfm_accepts_slots(const jfm_dir_config_t *config);
+int jfm_slot_put(request_rec *r);
+int jfm_accepts_slot_deletes(const jfm_dir_config_t *config);
+int jfm_slot_delete(request_rec *r);
+/** The largest upload by a slot, or JF_UNLIMITED: a tag of end-to-end encryption comes on top. */
+apr_int64_t jfm_slot_max_bytes(const jfm_dir_config_t *config);
+/** mod_jabberfiles_slot_service.c: grants slots to ejabberd. */
+int jfm_slot_service(request_rec *r);
+/** mod_jabberfiles_slot_tokens.c: keeps tokens out of logs, in the first hook of a request. */
+int jfm_hide_slot_token(request_rec *r);
+/** The same for a request that has no first hook, because httpd could not read it. */
+int jfm_hide_slot_token_late(request_rec *r);
+/** Says where tokens come in URLs. */
+void jfm_slot_tokens_come_below(const char *base);
+/** The query that was hidden, or what is left of it in the request; NULL if there is none. */
+const char *jfm_slot_query(const request_rec *r);
+/** Forgets what was known of the configuration that is read anew. */
+void jfm_slot_secrets_pre_config(apr_pool_t *pconf);
+void jfm_slot_tokens_pre_config(apr_pool_t *pconf);
+
 /** mod_jabberfiles_precondition.c: If-Match and the others, to be judged in the transaction. */
 jf_precondition_t jfm_precondition(request_rec *r);
 
 /** mod_jabberfiles_links.c: URLs that are handed out, absolute. */
 const char *jfm_link_url(request_rec *r, const jf_file_t *file);
+/** The absolute form of BASE and what is below it; @a path is percent-encoded. */
+const char *jfm_absolute_url(request_rec *r, const char *path);
 const char *jfm_area_url(request_rec *r, const char *jid, const char *path);
 /** The strong entity tag of a file's content, with its quotes. */
 const char *jfm_etag(const jf_file_t *file, apr_pool_t *pool);
@@ -239,6 +272,8 @@ void jfm_set_page_policy(request_rec *r, const char *style);
 
 /** mod_jabberfiles_error.c: the one map of library errors to HTTP. Logs, and returns the status. */
 int jfm_refuse(request_rec *r, const jf_err_t *err);
+/** The same with a status that a certain client understands better. */
+int jfm_refuse_as(request_rec *r, const jf_err_t *err, int status);
 /** The same for a plain reason with a sentence for the client. */
 int jfm_refuse_invalid(request_rec *r, const char *sentence);
 /** mod_jabberfiles_problem.c: explains a refusal in the body, as JSON or HTML. */

@@ -12,16 +12,17 @@
 
 /* Name in "?auto", then what a person reads. */
 #define CAUSES(X)                                      \
-    X(BadRequest, "bad request (400, 415)")            \
+    X(BadRequest, "bad request (400, 411, 415)")       \
     X(Unauthorized, "not logged in (401)")             \
-    X(Forbidden, "another's area (403)")               \
+    X(Forbidden, "not allowed (403)")                  \
     X(NotFound, "nothing there (404)")                 \
     X(Method, "method not allowed (405)")              \
+    X(UsedSlot, "slot used before (409)")              \
     X(Precondition, "precondition failed (412)")       \
     X(TooLarge, "file too large (413)")                \
     X(TooMany, "too many wrong passwords (429)")       \
-    X(Quota, "disk quota (507)")                       \
-    X(DiskFull, "disk full (507)")                     \
+    X(Quota, "disk quota (507, 402)")                  \
+    X(DiskFull, "disk full (507, 402)")                \
     X(Unavailable, "ledger busy or unavailable (503)") \
     X(NoVerdict, "no login at a Jabber server (503)")  \
     X(Error, "server error (500)")                     \
@@ -68,6 +69,7 @@ static cause_t cause_of(int status, const jf_err_t *err)
 {
     switch (status) {
     case HTTP_BAD_REQUEST:
+    case HTTP_LENGTH_REQUIRED:
     case HTTP_UNSUPPORTED_MEDIA_TYPE:
         return CAUSE_BadRequest;
     case HTTP_UNAUTHORIZED:
@@ -78,14 +80,17 @@ static cause_t cause_of(int status, const jf_err_t *err)
         return CAUSE_NotFound;
     case HTTP_METHOD_NOT_ALLOWED:
         return CAUSE_Method;
+    case HTTP_CONFLICT:
+        return CAUSE_UsedSlot;
     case HTTP_PRECONDITION_FAILED:
         return CAUSE_Precondition;
     case HTTP_REQUEST_ENTITY_TOO_LARGE:
         return CAUSE_TooLarge;
     case HTTP_TOO_MANY_REQUESTS:
         return CAUSE_TooMany;
+    case HTTP_PAYMENT_REQUIRED:
     case HTTP_INSUFFICIENT_STORAGE:
-        return err && err->code == JF_ERR_QUOTA ? CAUSE_Quota : CAUSE_DiskFull;
+        return err && err->code == JF_ERR_DISK_FULL ? CAUSE_DiskFull : CAUSE_Quota;
     case HTTP_SERVICE_UNAVAILABLE:
         return err && err->code == JF_ERR_NO_VERDICT ? CAUSE_NoVerdict : CAUSE_Unavailable;
     case HTTP_INTERNAL_SERVER_ERROR:

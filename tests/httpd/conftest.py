@@ -2,6 +2,7 @@
 its own `site`. `start_server` starts more servers for one test. `log` judges every test's error
 logs, also of tests that do not name it."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -231,13 +232,17 @@ def stranger(authority):
 
 
 @pytest.fixture(scope="session")
-def start_xmpp(work_dir, authority, stranger):
-    """Starts Jabber servers for the whole run."""
-    certificates_of_hosts = make_host_certificates(authority, stranger)
+def certificates_of_hosts(authority, stranger):
+    return make_host_certificates(authority, stranger)
+
+
+@contextlib.contextmanager
+def xmpp_starter(work_dir, certificates_of_hosts):
+    """Yields a function that starts Jabber servers, which stop at the end."""
     started = []
 
-    def start(kind):
-        server = kind(work_dir / kind.name, certificates_of_hosts)
+    def start(kind, name=None, **options):
+        server = kind(work_dir / (name or kind.name), certificates_of_hosts, **options)
         started.append(server)
         server.start()
         return server
@@ -245,6 +250,20 @@ def start_xmpp(work_dir, authority, stranger):
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def start_xmpp(work_dir, certificates_of_hosts):
+    """Starts Jabber servers for the whole run."""
+    with xmpp_starter(work_dir, certificates_of_hosts) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_own_xmpp(work_dir, certificates_of_hosts):
+    """Starts Jabber servers for one test file, each with a name of its own."""
+    with xmpp_starter(work_dir, certificates_of_hosts) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

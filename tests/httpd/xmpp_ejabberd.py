@@ -25,11 +25,16 @@ listen:
   - {{port: {plain}, ip: "127.0.0.1", module: ejabberd_c2s, access: all, shaper: none}}
   - {{port: {api}, ip: "127.0.0.1", module: ejabberd_http,
      request_handlers: {{/api: mod_http_api}}}}
+acl:
+  local: {{user_regexp: ""}}
+access_rules:
+  local: {{allow: local}}
 api_permissions:
   tests: {{who: {{ip: "127.0.0.0/8"}}, what: ["*"]}}
 modules:
   mod_admin_extra: {{}}
   mod_disco: {{}}
+  mod_offline: {{}}
   mod_ping: {{}}
   mod_roster: {{}}
 """
@@ -55,8 +60,8 @@ class Ejabberd(XmppServer):
                       "refused": r"Failed c2s \S+ authentication (?:for (\S+) )?from",
                       "bound": r"Opened c2s session for ([^/]+)/"}
 
-    def __init__(self, directory, certificates):
-        super().__init__(directory, certificates)
+    def __init__(self, directory, certificates, **options):
+        super().__init__(directory, certificates, **options)
         self._fences = itertools.count()
 
     def _directories(self):
@@ -66,9 +71,13 @@ class Ejabberd(XmppServer):
         certificates = [str(self._own_copy(pair.joined()))
                         for pair in dict.fromkeys(self.certificates.pairs.values())]
         # A host without a certificate of its own gets somebody else's.
-        hosts = sorted({*self.certificates.pairs, *BAD_CERTIFICATE_HOSTS})
+        hosts = sorted(self.hosts or {*self.certificates.pairs, *BAD_CERTIFICATE_HOSTS})
         text = _CONFIG.format(hosts=json.dumps(hosts), certificates=json.dumps(certificates),
                               ca=self._own_copy(self.certificates.ca), **self.ports)
+        if self.more:
+            # What is said twice there, like "modules", adds up only if it is in another file.
+            (self.directory / "more.yml").write_text(self.more, encoding="utf-8")
+            text += "include_config_file: more.yml\n"
         (self.directory / "ejabberd.yml").write_text(text, encoding="utf-8")
 
     def _command(self):

@@ -111,10 +111,10 @@ class Prosody(XmppServer):
                         "certificate": self._own_copy(pair.certificate)}
                  for host, pair in pairs.items()}
         hosts = "".join(_HOST.format(host=host, lines=_HOST_LINES.get(host, ""), **files[host])
-                        for host in pairs)
+                        for host in self.hosts or pairs)
         text = _CONFIG.format(directory=self.directory, hosts=hosts, **self.ports,
                               **files["example.org"])
-        (self.directory / "prosody.cfg.lua").write_text(text, encoding="utf-8")
+        (self.directory / "prosody.cfg.lua").write_text(text + self.more, encoding="utf-8")
 
     def _command(self):
         return ["prosody", "-F", "--config", str(self.directory / "prosody.cfg.lua")]

@@ -65,16 +65,21 @@ class User:
 
 
 class XmppServer:
-    """One server process on loopback. Ports are chosen at the first start and kept."""
+    """One server process on loopback. Ports are chosen at the first start and kept.
+
+    `hosts` are those that it serves, by default all that there are certificates for and some bad
+    ones; `more` is text for the end of its configuration."""
 
     name = None
     account = None
     port_names = ("c2s", "direct")
     event_patterns = {}
 
-    def __init__(self, directory, certificates):
+    def __init__(self, directory, certificates, hosts=None, more=""):
         self.directory = directory
         self.certificates = certificates
+        self.hosts = hosts
+        self.more = more
         self.ports = None
         self.process = None
         self._numbers = itertools.count()
