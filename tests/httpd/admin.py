@@ -20,8 +20,9 @@ class Admin:
         """`account` is the (user, group) to run as; `variables` replace the environment's."""
         self._program = [str(program or server.env.admin)]
         if server.env.under_valgrind:
-            self._program = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
-                             "--errors-for-leak-kinds=definite", *self._program]
+            self._program = ["valgrind", "--quiet", "--error-exitcode=99", "--vgdb=no",
+                             "--leak-check=full", "--errors-for-leak-kinds=definite",
+                             *self._program]
         self._account = {"user": account[0], "group": account[1], "extra_groups": []} \
             if account else {}
         self._variables = {"PATH": os.environ["PATH"], "JABBERFILES_STORE": str(server.store),
@@ -33,6 +34,12 @@ class Admin:
         return subprocess.run([*self._program, *map(str, args)], stdin=stdin, stdout=stdout,
                               stderr=subprocess.PIPE, env=self._variables, check=False,
                               timeout=self._seconds, **self._account)
+
+    def start(self, *args):
+        """Starts the tool, for those who kill it."""
+        return subprocess.Popen([*self._program, *map(str, args)], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                env=self._variables, **self._account)
 
     def __call__(self, *args, status=0):
         """Returns what the tool prints as text."""

@@ -44,17 +44,17 @@ def test_version(admin, server):
 
 def help_words(text):
     return set(re.findall(r"^  ([a-z-]+)", text, re.MULTILINE)), \
-        set(re.findall(r"^  --([a-z]+)", text, re.MULTILINE))
+        set(re.findall(r"^  --([a-z-]+)", text, re.MULTILINE))
 
 
 def test_manual_and_help_have_the_same_commands_and_options(admin, server):
     manual = Path(server.env.srcdir, "tools/jabberfiles-admin/jabberfiles-admin.8").read_text()
     commands, options = help_words(admin("--help"))
     commands = {word for word in commands if not word.startswith("-")}
-    assert len(commands) == 9 and len(options) == 8
-    assert set(re.findall(r"^\.It Cm ([a-z-]+) ?(?:Ar|$)", manual.partition(".Sh FINDINGS")[0],
+    assert len(commands) == 10 and len(options) == 13
+    assert set(re.findall(r"^\.It Cm ([a-z-]+) ?(?:Ar|$)", manual.partition(".Sh IMPORT")[0],
                           re.MULTILINE)) == commands
-    assert set(re.findall(r"^\.It (?:Fl h , )?Fl -([a-z]+)", manual, re.MULTILINE)) == options
+    assert set(re.findall(r"^\.It (?:Fl h , )?Fl -([a-z-]+)", manual, re.MULTILINE)) == options
     for command in commands:
         assert f"\n.Cm {command}\n" in manual.partition(".Sh DESCRIPTION")[0]
 
@@ -65,7 +65,9 @@ def test_manual_and_help_have_the_same_commands_and_options(admin, server):
     ["rm", "a@example.org"], ["quota", "a@example.org"], ["quota", "a@example.org", "12 apples"],
     ["quota", "a@example.org", "-5"], ["areas", "--yes"], ["ls", "--repair", "a@example.org"],
     ["usage", "example.org"], ["usage", "a@example.org/phone"], ["usage", "a b@example.org"],
-    ["ls", "@example.org"], ["ls", os.fsdecode(b"\xff@example.org")], ["rm", "x", "y"]])
+    ["ls", "@example.org"], ["ls", os.fsdecode(b"\xff@example.org")], ["rm", "x", "y"],
+    ["ls", "sha1:"], ["ls", f"sha1:{'g' * 40}"], ["ls", f"sha1:{'a' * 41}"], ["ls", "node:"],
+    ["ls", "slots:"], ["ls", "slots:a/b"], ["ls", "slots:a@example.org"], ["ls", "SLOTS:a"]])
 def test_wrong_usage_is_2(admin, args):
     assert "Try \"jabberfiles-admin --help\"" in admin.complaint(*args, status=2)
     if "--json=yes" not in args:
@@ -149,6 +151,20 @@ def test_jid_is_prepared(admin, owner):
     local, _, domain = owner.jid.partition("@")
     for written in (owner.jid.upper(), f"{local}@EXAMPLE.org."):
         assert admin.json("usage", written)["area"] == owner.jid
+
+
+@pytest.mark.parametrize("name", [f"sha1:{'0A' * 20}", "node:Some_Body", "slots:ü b.jpg"])
+def test_area_without_jid(admin, tmp_path, name):
+    """It takes its name wherever a JID is taken."""
+    known = name.lower() if name.startswith("sha1:") else name
+    assert admin.json("quota", name, "5M")["area"] == known
+    assert admin.json("usage", name)["quota_bytes"] == 5 << 20
+    assert admin.json("ls", name) == {"area": known, "files": []}
+    assert admin.json("export", name, tmp_path / "out")["area"] == known
+    assert admin.error("rm", name, "x", status=3)["code"] == "not_found"
+    assert known in admin("areas")
+    assert admin.json("remove-area", "--yes", name)["area"] == known
+    assert admin.error("usage", name, status=3)["code"] == "not_found"
 
 
 def test_areas_lists_everybody(admin, new_owner):

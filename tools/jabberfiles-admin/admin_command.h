@@ -11,6 +11,7 @@ typedef struct admin_command_t {
     const char *arguments; /**< as help shows them, "" for none; one word each */
     const char *summary;
     unsigned options; /**< ADMIN_OPT_* that this command knows beside those of all commands */
+    int is_as_owner;  /**< 1: what it creates must belong to the owner of the store */
     admin_run_t *run;
 } admin_command_t;
 
@@ -32,5 +33,6 @@ admin_run_t cmd_remove_area;
 admin_run_t cmd_export;
 admin_run_t cmd_fsck;
 admin_run_t cmd_backup;
+admin_run_t cmd_import;
 
 #endif

@@ -5,6 +5,7 @@
 #include <apr_errno.h>
 #include <apr_general.h>
 
+#include "admin_account.h"
 #include "admin_command.h"
 #include "admin_output.h"
 #include "jf_version.h"
@@ -38,13 +39,20 @@ static jf_err_t *open_service(admin_t *admin)
 
 static jf_err_t *run_command(admin_t *admin)
 {
-    jf_err_t *err = open_service(admin);
+    const admin_options_t *options = admin->options;
+    jf_err_t *err = options->command->is_as_owner
+                        ? admin_account_become_owner(options->store, admin->pool)
+                        : NULL;
     if (!err) {
-        err = admin->options->command->run(admin);
+        err = open_service(admin);
+    }
+    if (!err) {
+        err = options->command->run(admin);
     }
     if (admin->service) {
         jf_service_close(admin->service);
     }
+    admin_account_restore();
     return err;
 }
 

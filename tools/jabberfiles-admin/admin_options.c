@@ -14,7 +14,20 @@
 
 /* What getopt_long returns for an option: beyond all characters, so that it takes none of them for
  * a short option. */
-enum { CODE_REPAIR = 256, CODE_DEEP, CODE_YES, CODE_STORE, CODE_DATABASE, CODE_JSON, CODE_VERSION };
+enum {
+    CODE_LAYOUT = 256,
+    CODE_DOMAIN,
+    CODE_AREA,
+    CODE_EXPIRE,
+    CODE_DRY_RUN,
+    CODE_REPAIR,
+    CODE_DEEP,
+    CODE_YES,
+    CODE_STORE,
+    CODE_DATABASE,
+    CODE_JSON,
+    CODE_VERSION,
+};
 #define CODE_HELP 'h'
 
 typedef struct option_help_t {
@@ -26,6 +39,16 @@ typedef struct option_help_t {
 } option_help_t;
 
 static const option_help_t option_table[] = {
+    {"layout", "LAYOUT", CODE_LAYOUT, ADMIN_OPT_LAYOUT,
+     "how the files lie below DIR: ejabberd (DIR/USER/RANDOM/NAME)\n"
+     "                         or filer (DIR/RANDOM/NAME)"},
+    {"domain", "DOMAIN", CODE_DOMAIN, ADMIN_OPT_DOMAIN,
+     "whose users the USERs are, if these are no hashes"},
+    {"area", "JID", CODE_AREA, ADMIN_OPT_AREA,
+     "where files go that name no user (default: slots:import)"},
+    {"expire", "DURATION", CODE_EXPIRE, ADMIN_OPT_EXPIRE,
+     "files go at this age, as in JabberFilesExpire"},
+    {"dry-run", NULL, CODE_DRY_RUN, ADMIN_OPT_DRY_RUN, "import nothing, only say what would be"},
     {"repair", NULL, CODE_REPAIR, ADMIN_OPT_REPAIR, "mend what can be mended"},
     {"deep", NULL, CODE_DEEP, ADMIN_OPT_DEEP, "read all files and compare their SHA-256"},
     {"yes", NULL, CODE_YES, ADMIN_OPT_YES, "do not ask"},
@@ -69,6 +92,18 @@ static void take_option(admin_options_t *options, const option_help_t *option)
 {
     options->given |= option->bit;
     switch (option->code) {
+    case CODE_LAYOUT:
+        options->layout = optarg;
+        break;
+    case CODE_DOMAIN:
+        options->domain = optarg;
+        break;
+    case CODE_AREA:
+        options->area = optarg;
+        break;
+    case CODE_EXPIRE:
+        options->expire = optarg;
+        break;
     case CODE_STORE:
         options->store = optarg;
         break;
@@ -216,7 +251,9 @@ void admin_options_print_help(const admin_command_t *command)
                command->arguments[0] ? " " : "", command->arguments, command->summary);
     } else {
         printf("Usage: jabberfiles-admin [OPTION]... COMMAND [ARGUMENT]...\n\n"
-               "Looks after the file areas of jabberfiles, while httpd runs or not.\n\n"
+               "Looks after the file areas of jabberfiles, while httpd runs or not.\n"
+               "JID is a bare Jabber ID, or the name of an area without one, as \"areas\" shows "
+               "it.\n\n"
                "Commands:\n");
         for (const admin_command_t *each = admin_commands; each->name; each++) {
             int width = printf("  %s %s", each->name, each->arguments);

@@ -12,10 +12,19 @@ struct admin_command_t;
 #define ADMIN_OPT_YES 1u
 #define ADMIN_OPT_REPAIR 2u
 #define ADMIN_OPT_DEEP 4u
+#define ADMIN_OPT_LAYOUT 8u
+#define ADMIN_OPT_DOMAIN 16u
+#define ADMIN_OPT_AREA 32u
+#define ADMIN_OPT_EXPIRE 64u
+#define ADMIN_OPT_DRY_RUN 128u
 
 typedef struct admin_options_t {
     const char *store;    /**< directory */
     const char *database; /**< path of the ledger */
+    const char *layout;   /**< this and the next three as given, or NULL */
+    const char *domain;
+    const char *area;
+    const char *expire;
     int is_json;
     int wants_help;
     int wants_version;

@@ -8,7 +8,7 @@
 #include "admin_output.h"
 #include "admin_table.h"
 #include "admin_text.h"
-#include "jf_jid.h"
+#include "jf_area.h"
 #include "jf_units.h"
 
 static const char *quota_kind(const jf_area_t *area)
@@ -127,7 +127,7 @@ static jf_err_t *print_area_of(admin_t *admin, const char *jid)
 jf_err_t *cmd_usage(admin_t *admin)
 {
     const char *jid;
-    JF_TRY(jf_jid_prepare(&jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&jid, admin->options->arguments[0], admin->pool));
     return print_area_of(admin, jid);
 }
 
@@ -146,7 +146,7 @@ jf_err_t *cmd_quota(admin_t *admin)
 {
     const char *jid;
     apr_int64_t quota_bytes;
-    JF_TRY(jf_jid_prepare(&jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&jid, admin->options->arguments[0], admin->pool));
     JF_TRY(parse_quota(&quota_bytes, admin->options->arguments[1], admin->pool));
     JF_TRY(jf_ledger_area_set_quota(admin->service->ledger, jid, quota_bytes, admin->now_us,
                                     admin->pool));

@@ -13,7 +13,7 @@
 #include "admin_files.h"
 #include "admin_output.h"
 #include "admin_text.h"
-#include "jf_jid.h"
+#include "jf_area.h"
 #include "jf_names.h"
 
 typedef struct export_t {
@@ -190,7 +190,7 @@ jf_err_t *cmd_export(admin_t *admin)
     const char *directory = admin->options->arguments[1];
     jf_area_t area;
     export_t export = {.admin = admin};
-    JF_TRY(jf_jid_prepare(&export.jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&export.jid, admin->options->arguments[0], admin->pool));
     JF_TRY(jf_ledger_area_get(&area, admin->service->ledger, export.jid, admin->pool));
     JF_TRY(open_root(&export.root_fd, directory, admin->pool));
     export.failures = json_array();

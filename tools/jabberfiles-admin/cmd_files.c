@@ -7,7 +7,7 @@
 #include "admin_output.h"
 #include "admin_table.h"
 #include "admin_text.h"
-#include "jf_jid.h"
+#include "jf_area.h"
 #include "jf_names.h"
 #include "jf_units.h"
 
@@ -16,8 +16,8 @@
 /* What follows BASE in the link; the base itself is httpd's to know. */
 static const char *link_path(const jf_file_t *file, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, file->token, "/", jf_names_escape(jf_names_leaf(file->path), pool),
-                       NULL);
+    return apr_pstrcat(pool, jf_names_escape(file->token, pool), "/",
+                       jf_names_escape(jf_names_leaf(file->path), pool), NULL);
 }
 
 static json_t *json_file(const jf_file_t *file, apr_pool_t *pool)
@@ -58,7 +58,7 @@ jf_err_t *cmd_ls(admin_t *admin)
                                         "PATH",  "LINK",    NULL};
     const char *jid;
     jf_area_t area;
-    JF_TRY(jf_jid_prepare(&jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&jid, admin->options->arguments[0], admin->pool));
     JF_TRY(jf_ledger_area_get(&area, admin->service->ledger, jid, admin->pool));
     if (admin->options->is_json) {
         json_t *files = json_array();
@@ -85,7 +85,7 @@ jf_err_t *cmd_rm(admin_t *admin)
     const char *jid;
     const char *path = admin->options->arguments[1];
     const jf_precondition_t no_condition = {0};
-    JF_TRY(jf_jid_prepare(&jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&jid, admin->options->arguments[0], admin->pool));
     JF_TRY(jf_service_remove_file(admin->service, jid, path, &no_condition, admin->now_us,
                                   admin->pool));
     if (admin->options->is_json) {

@@ -7,7 +7,7 @@
 #include "admin_command.h"
 #include "admin_output.h"
 #include "admin_text.h"
-#include "jf_jid.h"
+#include "jf_area.h"
 
 #define ANSWER_BYTES_MAX 16
 
@@ -54,7 +54,7 @@ jf_err_t *cmd_remove_area(admin_t *admin)
 {
     const char *jid;
     jf_area_t area;
-    JF_TRY(jf_jid_prepare(&jid, admin->options->arguments[0], admin->pool));
+    JF_TRY(jf_area_prepare(&jid, admin->options->arguments[0], admin->pool));
     JF_TRY(jf_ledger_area_get(&area, admin->service->ledger, jid, admin->pool));
     JF_TRY(confirm(admin, &area));
     JF_TRY(jf_service_remove_area(admin->service, jid, admin->pool));
