@@ -28,24 +28,26 @@ struct jf_upload_t {
 
 /* ---- beginning ---- */
 
-static jf_err_t *too_large(const jf_upload_t *upload, apr_int64_t size_bytes)
+jf_err_t *jf_upload_check_size(apr_int64_t size_bytes, int is_growing, apr_int64_t max_file_bytes,
+                               apr_pool_t *pool)
 {
-    apr_int64_t limit_bytes = upload->request->max_file_bytes;
-    jf_err_t *err = jf_err_make(
-        JF_ERR_TOO_LARGE, APR_SUCCESS, upload->pool,
-        "a file may have up to %" APR_INT64_T_FMT " bytes, this one has %" APR_INT64_T_FMT "%s",
-        limit_bytes, size_bytes,
-        upload->request->length_bytes == JF_LENGTH_UNKNOWN ? " or more" : "");
-    err->limit_bytes = limit_bytes;
+    if (max_file_bytes == JF_UNLIMITED || size_bytes <= max_file_bytes) {
+        return NULL;
+    }
+    jf_err_t *err = jf_err_make(JF_ERR_TOO_LARGE, APR_SUCCESS, pool,
+                                "a file may have up to %" APR_INT64_T_FMT
+                                " bytes, this one has %" APR_INT64_T_FMT "%s",
+                                max_file_bytes, size_bytes, is_growing ? " or more" : "");
+    err->limit_bytes = max_file_bytes;
     err->required_bytes = size_bytes;
     return err;
 }
 
 static jf_err_t *check_size(const jf_upload_t *upload, apr_int64_t size_bytes)
 {
-    apr_int64_t limit_bytes = upload->request->max_file_bytes;
-    return limit_bytes != JF_UNLIMITED && size_bytes > limit_bytes ? too_large(upload, size_bytes)
-                                                                   : NULL;
+    const jf_upload_request_t *request = upload->request;
+    return jf_upload_check_size(size_bytes, request->length_bytes == JF_LENGTH_UNKNOWN,
+                                request->max_file_bytes, upload->pool);
 }
 
 static jf_err_t *promise(jf_upload_t *upload, apr_time_t now_us)

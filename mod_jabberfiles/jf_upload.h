@@ -32,6 +32,15 @@ typedef struct jf_upload_request_t {
 } jf_upload_request_t;
 
 /**
+ * Checks the size of a file against the limit for one file.
+ * @param is_growing 1 if @a size_bytes is not all of it.
+ * @param max_file_bytes or JF_UNLIMITED.
+ * @return JF_ERR_TOO_LARGE (with facts)
+ */
+jf_err_t *jf_upload_check_size(apr_int64_t size_bytes, int is_growing, apr_int64_t max_file_bytes,
+                               apr_pool_t *pool);
+
+/**
  * Checks everything that can be known without the content, promises the bytes and creates the
  * object.
  * @param upload aborted when @a pool is destroyed, unless finished.

@@ -71,6 +71,14 @@ int jfm_is_served(const jfm_server_config_t *server, const char *jid)
     return 0;
 }
 
+jf_err_t *jfm_check_served(const jfm_server_config_t *server, const char *jid, apr_pool_t *pool)
+{
+    return jfm_is_served(server, jid)
+               ? NULL
+               : jf_err_make(JF_ERR_FORBIDDEN, APR_SUCCESS, pool,
+                             "no JabberFilesDomain names the domain of %s", jid);
+}
+
 static int is_owner(const request_rec *r, const char *area)
 {
     const char *jid;

@@ -153,6 +153,8 @@ int jfm_check_owner(request_rec *r);
 
 /** 1 if some JabberFilesDomain names the domain of a prepared JID. */
 int jfm_is_served(const jfm_server_config_t *server, const char *jid);
+/** JF_ERR_FORBIDDEN if none does. */
+jf_err_t *jfm_check_served(const jfm_server_config_t *server, const char *jid, apr_pool_t *pool);
 
 /** Refuses whatever else of httpd (DocumentRoot, Alias, a CGI's path) leads into a store. */
 int jfm_protect_store(request_rec *r);

@@ -9,7 +9,6 @@
 #include "jf_jid.h"
 #include "jf_media.h"
 #include "jf_token.h"
-#include "jf_units.h"
 
 /* How long after it an upload may begin (XEP-0363 recommends about 300 s). */
 #define SLOT_LIFE_US apr_time_from_sec(300)
@@ -93,27 +92,18 @@ static jf_err_t *read_question(question_t *question, request_rec *r)
 static jf_err_t *read_jid(const char **jid, const question_t *question, request_rec *r)
 {
     JF_TRY(jf_jid_prepare(jid, question->jid, r->pool));
-    return jfm_is_served(jfm_request(r)->server, *jid)
-               ? NULL
-               : jf_err_make(JF_ERR_FORBIDDEN, APR_SUCCESS, r->pool,
-                             "no JabberFilesDomain names the domain of %s", *jid);
+    return jfm_check_served(jfm_request(r)->server, *jid, r->pool);
 }
 
 static jf_err_t *read_size(apr_int64_t *size_bytes, const question_t *question, request_rec *r)
 {
-    apr_int64_t max_bytes = jfm_slot_max_bytes(jfm_request(r)->config);
     apr_off_t size;
     if (!ap_parse_strict_length(&size, question->size)) {
         return invalid(r, "size", "takes the number of bytes in decimal digits");
     }
     *size_bytes = size;
-    if (max_bytes != JF_UNLIMITED && size > max_bytes) {
-        return jf_err_make(JF_ERR_TOO_LARGE, APR_SUCCESS, r->pool,
-                           "a file may have up to %" APR_INT64_T_FMT
-                           " bytes, this one has %" APR_INT64_T_FMT,
-                           max_bytes, *size_bytes);
-    }
-    return NULL;
+    return jf_upload_check_size(*size_bytes, 0, jfm_slot_max_bytes(jfm_request(r)->config),
+                                r->pool);
 }
 
 static int may_stand_in_path(char c)

@@ -50,9 +50,7 @@ static jf_err_t *check_promise(const jf_slot_t *slot, const jf_upload_request_t 
     if (!jf_slot_type_fits(slot->media_type, apr_table_get(r->headers_in, "Content-Type"),
                            r->pool)) {
         return jf_err_make(JF_ERR_FORBIDDEN, APR_SUCCESS, r->pool,
-                           "the slot is for content of the "
-                           "type %s",
-                           slot->media_type);
+                           "the slot is for content of the type %s", slot->media_type);
     }
     return NULL;
 }
@@ -97,21 +95,15 @@ static jf_slot_request_t describe_slot(request_rec *r, apr_int64_t length_bytes)
     };
 }
 
-static jf_err_t *check_domain(const char *area, request_rec *r)
-{
-    return !jf_area_is_jid(area) || jfm_is_served(jfm_request(r)->server, area)
-               ? NULL
-               : jf_err_make(JF_ERR_FORBIDDEN, APR_SUCCESS, r->pool,
-                             "no JabberFilesDomain names the domain of %s", area);
-}
-
 static jf_err_t *use_signed_slot(jf_upload_request_t *upload, jf_slot_use_t *use, request_rec *r)
 {
     const jfm_request_t *request = jfm_request(r);
     jf_slot_request_t slot = describe_slot(r, upload->length_bytes);
     jf_slot_grant_t grant;
     JF_TRY(jf_slot_verify(&grant, request->config->slot_secrets, &slot, r->request_time, r->pool));
-    JF_TRY(check_domain(grant.area, r));
+    if (jf_area_is_jid(grant.area)) {
+        JF_TRY(jfm_check_served(request->server, grant.area, r->pool));
+    }
     JF_TRY(jf_slot_path(&upload->path, request->name.leaf, r->request_time, r->pool));
     upload->jid = grant.area;
     upload->media_type = grant.media_type;
