@@ -23,6 +23,16 @@ static jf_err_t *find(jf_file_t *file, request_rec *r)
     return NULL;
 }
 
+static jf_err_t *find_or_meet(jf_file_t *file, request_rec *r)
+{
+    jf_err_t *err = find(file, r);
+    if (!err || err->code != JF_ERR_NOT_FOUND || jfm_request(r)->name.kind != JF_NAME_FILE) {
+        return err;
+    }
+    JF_TRY(jfm_meet_owner(r));
+    return find(file, r);
+}
+
 /*
  * claim_location() told the core to make no entity tag for a file, so that it compares with ours;
  * but it also marks the answer as one that has none. This takes the mark away before the header
@@ -81,7 +91,7 @@ int jfm_get_fixups(request_rec *r)
 {
     const jf_store_t *store = jfm_request(r)->server->service->store;
     jf_file_t *file = apr_palloc(r->pool, sizeof(*file));
-    jf_err_t *err = find(file, r);
+    jf_err_t *err = find_or_meet(file, r);
     if (!err) {
         err = jf_store_check(store, file->object, file->size_bytes, r->pool);
     }

@@ -57,16 +57,19 @@ static int is_get_of_file(const request_rec *r, const jfm_request_t *request)
            (request->name.kind == JF_NAME_FILE || request->name.kind == JF_NAME_LINK);
 }
 
-/* What came for an owner under the hash of the JID is there when the owner looks. An upload of the
- * owner's finds it by itself. */
-static jf_err_t *meet_owner(const request_rec *r)
+jf_err_t *jfm_meet_owner(const request_rec *r)
 {
     const jfm_request_t *request = jfm_request(r);
-    if (!request->name.jid || r->method_number == M_PUT) {
-        return NULL;
-    }
     return jf_ledger_area_meet(request->server->service->ledger, request->name.jid, r->request_time,
                                r->pool);
+}
+
+/* A GET of a file does it if there is none, for whoever finds a file was met before. An upload does
+ * it by itself. */
+static int is_meeting(const request_rec *r, const jfm_request_t *request)
+{
+    return request->name.kind == JF_NAME_FOLDER ||
+           (request->name.kind == JF_NAME_FILE && r->method_number == M_DELETE);
 }
 
 int jfm_fixups(request_rec *r)
@@ -95,7 +98,7 @@ int jfm_fixups(request_rec *r)
         return jfm_refuse(r, jf_err_make(JF_ERR_UNAVAILABLE, APR_SUCCESS, r->pool,
                                          "the store could not be opened when this child started"));
     }
-    jf_err_t *err = meet_owner(r);
+    jf_err_t *err = is_meeting(r, request) ? jfm_meet_owner(r) : NULL;
     if (err) {
         return jfm_refuse(r, err);
     }

@@ -144,6 +144,8 @@ int jfm_translate(request_rec *r);
 int jfm_map_to_storage(request_rec *r);
 int jfm_type_checker(request_rec *r);
 int jfm_fixups(request_rec *r);
+/** What came for the owner of an area under the hash of the JID is in the area from now on. */
+jf_err_t *jfm_meet_owner(const request_rec *r);
 int jfm_handler(request_rec *r);
 
 /** mod_jabberfiles_access.c: who may do it. */
