@@ -214,6 +214,8 @@ int jfm_check_content_fields(request_rec *r);
 jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r);
 /** Takes the content and makes the file: OK, or the status to refuse with. */
 int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request);
+/** Answers 201 or 200 with the link. @param location for the field of this name */
+int jfm_answer_upload(request_rec *r, const jf_file_t *file, int created, const char *location);
 
 /** mod_jabberfiles_slots.c: uploads whose URL was granted by a Jabber server. */
 int jfm_accepts_slots(const jfm_dir_config_t *config);

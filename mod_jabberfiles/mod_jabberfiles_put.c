@@ -24,17 +24,9 @@ static jf_err_t *make_request(jf_upload_request_t *upload, request_rec *r)
 
 static int answer(request_rec *r, const jf_file_t *file, int created)
 {
-    const char *link = jfm_link_url(r, file);
-    r->status = created ? HTTP_CREATED : HTTP_OK;
-    apr_table_setn(r->headers_out, "Location", jfm_area_url(r, file->jid, file->path));
     apr_table_setn(r->headers_out, "Link",
-                   apr_pstrcat(r->pool, "<", link, ">; rel=\"alternate\"", NULL));
-    apr_table_setn(r->headers_out, "ETag", jfm_etag(file, r->pool));
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    ap_set_content_type(r, "text/plain; charset=utf-8");
-    ap_rputs(link, r);
-    ap_rputs("\n", r);
-    return OK;
+                   apr_pstrcat(r->pool, "<", jfm_link_url(r, file), ">; rel=\"alternate\"", NULL));
+    return jfm_answer_upload(r, file, created, jfm_area_url(r, file->jid, file->path));
 }
 
 int jfm_put(request_rec *r)

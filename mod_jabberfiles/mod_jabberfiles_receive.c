@@ -144,3 +144,14 @@ int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_r
                   apr_time_as_msec(apr_time_now() - r->request_time));
     return OK;
 }
+
+int jfm_answer_upload(request_rec *r, const jf_file_t *file, int created, const char *location)
+{
+    r->status = created ? HTTP_CREATED : HTTP_OK;
+    apr_table_setn(r->headers_out, "Location", location);
+    apr_table_setn(r->headers_out, "ETag", jfm_etag(file, r->pool));
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    ap_set_content_type(r, "text/plain; charset=utf-8");
+    ap_rvputs(r, jfm_link_url(r, file), "\n", NULL);
+    return OK;
+}

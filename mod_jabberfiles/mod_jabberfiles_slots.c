@@ -144,19 +144,6 @@ static int refuse(request_rec *r, const jf_err_t *err)
     return is_without_right ? jfm_refuse_as(r, err, HTTP_FORBIDDEN) : jfm_refuse(r, err);
 }
 
-static int answer(request_rec *r, const jf_file_t *file)
-{
-    const char *link = jfm_link_url(r, file);
-    r->status = HTTP_CREATED;
-    apr_table_setn(r->headers_out, "Location", link);
-    apr_table_setn(r->headers_out, "ETag", jfm_etag(file, r->pool));
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    ap_set_content_type(r, "text/plain; charset=utf-8");
-    ap_rputs(link, r);
-    ap_rputs("\n", r);
-    return OK;
-}
-
 int jfm_slot_put(request_rec *r)
 {
     const jfm_dir_config_t *config = jfm_request(r)->config;
@@ -187,7 +174,7 @@ int jfm_slot_put(request_rec *r)
         return refuse(r, err);
     }
     status = jfm_receive(&file, &created, r, &upload);
-    return status == OK ? answer(r, &file) : status;
+    return status == OK ? jfm_answer_upload(r, &file, 1, jfm_link_url(r, &file)) : status;
 }
 
 /* ---- deleting (Metronome) ---- */

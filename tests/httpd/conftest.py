@@ -12,9 +12,11 @@ import pytest
 
 import certificates
 import environment
+from admin import Admin
 from client import Client
 from config import Site
 from curl import Curl
+from docroot import Docroot, random_part
 from errorlog import LogWatch
 from fake_xmpp import FakeXmpp
 from jabberfilesd import Jabberfilesd
@@ -212,6 +214,26 @@ def records(server):
 def measure(pytestconfig):
     """Adds a line to the summary at the end of the run."""
     return pytestconfig.stash[MEASUREMENTS].append
+
+
+# jabberfiles-admin, and what it imports
+
+
+@pytest.fixture
+def admin(server):
+    return Admin(server)
+
+
+@pytest.fixture
+def docroot(tmp_path):
+    """The directory of another upload server."""
+    return Docroot(tmp_path / "docroot")
+
+
+@pytest.fixture
+def area():
+    """The name of an area that no other test has."""
+    return f"slots:{random_part()}"
 
 
 # Jabber servers. The real ones are started when the first test asks for them.

@@ -21,11 +21,6 @@ def site(work_dir):
 
 
 @pytest.fixture
-def admin(server):
-    return Admin(server)
-
-
-@pytest.fixture
 def hashed(owner):
     """Grants slots of ejabberd to `owner`, whom nobody has seen here."""
     return lambda name="photo.jpg": grant_ejabberd(SIZE_BYTES, sha1_of(owner.jid), name)

@@ -19,11 +19,6 @@ UNKNOWN = "nobody.ever@example.org"
 
 
 @pytest.fixture
-def admin(server):
-    return Admin(server)
-
-
-@pytest.fixture
 def edit(server):
     return ledger_editor(server)
 

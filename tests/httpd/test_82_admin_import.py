@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from admin import Admin
 from config import Site, base_location
-from docroot import OLD_BASE, Docroot, assert_all_served, get, random_part, sha1_of
+from docroot import OLD_BASE, assert_all_served, get, random_part, sha1_of
 from slots import (encode_aiohttp, encode_ejabberd, encode_file_share, encode_libsoup,
                    encode_prosody, encode_raw)
 
@@ -29,22 +28,6 @@ PROSODY_NAMES = ("bar.jpg", "my file+100%.txt", "très cool.jpg", "a?b#c&d=e.txt
 @pytest.fixture(scope="module")
 def site(users):
     return Site(server_lines=base_location(OLD_BASE, users.path))
-
-
-@pytest.fixture
-def admin(server):
-    return Admin(server)
-
-
-@pytest.fixture
-def docroot(tmp_path):
-    return Docroot(tmp_path / "docroot")
-
-
-@pytest.fixture
-def area():
-    """The name of an area that no other test has."""
-    return f"slots:{random_part()}"
 
 
 def import_ejabberd(admin, docroot, *options, status=0):

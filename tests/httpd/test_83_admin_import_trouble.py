@@ -33,22 +33,6 @@ def site(users):
     return Site(server_lines=base_location(OLD_BASE, users.path))
 
 
-@pytest.fixture
-def admin(server):
-    return Admin(server)
-
-
-@pytest.fixture
-def docroot(tmp_path):
-    return Docroot(tmp_path / "docroot")
-
-
-@pytest.fixture
-def area():
-    """The name of an area that no other test has."""
-    return f"slots:{random_part()}"
-
-
 def import_from(admin, layout, docroot, *options, status=0):
     return admin.json("import", "--layout", layout, *options, docroot.root, status=status)
 

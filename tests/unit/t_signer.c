@@ -174,3 +174,26 @@ void jf_signer_refused(const jf_err_t *err, jf_err_code_t code, const char *inpu
         check_silence(err->text, secret->delete_key);
     }
 }
+
+static const jf_slot_secret_t jwt_secret = JF_SIGNER_SECRET(JF_SLOT_JWT, JF_SIGNER_JWT_KEY);
+
+jf_err_t *jf_signer_verify_jwt(jf_slot_grant_t *grant, const jf_slot_request_t *request,
+                               apr_time_t now_us, apr_pool_t *pool)
+{
+    return jf_slot_verify(grant, jf_signer_secrets(&jwt_secret, 1, pool), request, now_us, pool);
+}
+
+void jf_signer_refuse_jwt(const jf_slot_request_t *request, apr_time_t now_us, jf_err_code_t code,
+                          const char *input, apr_pool_t *pool)
+{
+    jf_slot_grant_t grant = {.area = "untouched"};
+    jf_signer_refused(jf_signer_verify_jwt(&grant, request, now_us, pool), code, input, request,
+                      jf_signer_secrets(&jwt_secret, 1, pool));
+    assert_string_equal(grant.area, "untouched");
+}
+
+void jf_signer_refuse_token(const char *token, apr_pool_t *pool)
+{
+    jf_slot_request_t request = jf_signer_bearer(token, pool);
+    jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, token, pool);
+}

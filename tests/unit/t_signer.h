@@ -10,6 +10,7 @@
 #include "jf_slot.h"
 
 #define JF_SIGNER_AREA "slots:signer"
+#define JF_SIGNER_JWT_KEY "secret string"
 #define JF_SIGNER_JWT_HEADER "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
 
 /* Of an upload that a JSON Web Token of Prosody was made for. */
@@ -77,5 +78,16 @@ void jf_signer_add(jf_slot_request_t *request, const char *name, const char *val
  */
 void jf_signer_refused(const jf_err_t *err, jf_err_code_t code, const char *input,
                        const jf_slot_request_t *request, const apr_array_header_t *secrets);
+
+/** jf_slot_verify with JF_SIGNER_JWT_KEY as the only secret. */
+jf_err_t *jf_signer_verify_jwt(jf_slot_grant_t *grant, const jf_slot_request_t *request,
+                               apr_time_t now_us, apr_pool_t *pool);
+
+/** Fails the test unless that is refused with @a code, and grants nothing. */
+void jf_signer_refuse_jwt(const jf_slot_request_t *request, apr_time_t now_us, jf_err_code_t code,
+                          const char *input, apr_pool_t *pool);
+
+/** The same for a token alone, which is forbidden. */
+void jf_signer_refuse_token(const char *token, apr_pool_t *pool);
 
 #endif

@@ -10,35 +10,11 @@
 #include "jf_media.h"
 #include "jf_units.h"
 
-#define KEY "secret string"
-
-static const jf_slot_secret_t secret = JF_SIGNER_SECRET(JF_SLOT_JWT, KEY);
-
-static jf_err_t *verify(jf_slot_grant_t *grant, const jf_slot_request_t *request, apr_time_t now_us,
-                        apr_pool_t *pool)
-{
-    return jf_slot_verify(grant, jf_signer_secrets(&secret, 1, pool), request, now_us, pool);
-}
-
-static void refuse(const jf_slot_request_t *request, apr_time_t now_us, jf_err_code_t code,
-                   const char *input, apr_pool_t *pool)
-{
-    jf_slot_grant_t grant = {.area = "untouched"};
-    jf_signer_refused(verify(&grant, request, now_us, pool), code, input, request,
-                      jf_signer_secrets(&secret, 1, pool));
-    assert_string_equal(grant.area, "untouched");
-}
-
-static void refuse_token(const char *token, apr_pool_t *pool)
-{
-    jf_slot_request_t request = jf_signer_bearer(token, pool);
-    refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, token, pool);
-}
-
 static jf_slot_request_t request_with_claim(const char *name, const char *value, apr_pool_t *pool)
 {
     const char *payload = jf_signer_payload(name, value, pool);
-    return jf_signer_bearer(jf_signer_jwt(KEY, JF_SIGNER_JWT_HEADER, payload, pool), pool);
+    return jf_signer_bearer(jf_signer_jwt(JF_SIGNER_JWT_KEY, JF_SIGNER_JWT_HEADER, payload, pool),
+                            pool);
 }
 
 static void test_other_headers_are_refused(void **state)
@@ -81,7 +57,8 @@ static void test_other_headers_are_refused(void **state)
     const char *payload = jf_signer_payload(NULL, NULL, *state);
 
     for (size_t i = 0; i < JF_TEST_COUNT(headers); i++) {
-        refuse_token(jf_signer_jwt(KEY, headers[i], payload, *state), *state);
+        jf_signer_refuse_token(jf_signer_jwt(JF_SIGNER_JWT_KEY, headers[i], payload, *state),
+                               *state);
     }
 }
 
@@ -189,8 +166,8 @@ static void test_wrong_claims_are_refused(void **state)
     for (size_t i = 0; i < JF_TEST_COUNT(wrong_claims); i++) {
         const claim_t *claim = &wrong_claims[i];
         jf_slot_request_t request = request_with_claim(claim->name, claim->value, *state);
-        refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN,
-               jf_signer_payload(claim->name, claim->value, *state), *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN,
+                             jf_signer_payload(claim->name, claim->value, *state), *state);
     }
 }
 
@@ -202,7 +179,7 @@ static void test_a_type_is_a_string(void **state)
     for (size_t i = 0; i < JF_TEST_COUNT(values); i++) {
         jf_slot_request_t request = request_with_claim("filetype", values[i], *state);
         request.content_type = NULL;
-        refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, values[i], *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, values[i], *state);
     }
 }
 
@@ -214,7 +191,7 @@ static void test_a_slot_is_one_segment(void **state)
         const char *value = apr_pstrcat(*state, "\"", slots[i], "\"", NULL);
         jf_slot_request_t request = request_with_claim("slot", value, *state);
         request.token = slots[i];
-        refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, value, *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, value, *state);
     }
 }
 
@@ -226,11 +203,12 @@ static void test_payloads_that_are_no_objects(void **state)
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(payloads); i++) {
-        refuse_token(jf_signer_jwt(KEY, JF_SIGNER_JWT_HEADER, payloads[i], *state), *state);
+        jf_signer_refuse_token(
+            jf_signer_jwt(JF_SIGNER_JWT_KEY, JF_SIGNER_JWT_HEADER, payloads[i], *state), *state);
     }
-    refuse_token(
-        jf_signer_jwt(KEY, JF_SIGNER_JWT_HEADER, jf_test_repeat("", '[', 5000, "", *state), *state),
-        *state);
+    jf_signer_refuse_token(jf_signer_jwt(JF_SIGNER_JWT_KEY, JF_SIGNER_JWT_HEADER,
+                                         jf_test_repeat("", '[', 5000, "", *state), *state),
+                           *state);
 }
 
 static void test_right_claims(void **state)
@@ -268,7 +246,7 @@ static void test_right_claims(void **state)
         const claim_t *claim = &cases[i].claim;
         jf_slot_grant_t grant = {0};
         jf_slot_request_t request = request_with_claim(claim->name, claim->value, *state);
-        jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), claim->name);
+        jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), claim->name);
         assert_string_equal(grant.area, cases[i].area);
         assert_string_equal(grant.media_type, cases[i].media_type);
         assert_int_equal(grant.expires_us, cases[i].expires_us);
@@ -281,9 +259,9 @@ static void test_an_empty_file(void **state)
     jf_slot_grant_t grant = {0};
     jf_slot_request_t request = request_with_claim("filesize", "0", *state);
 
-    refuse(&request, JF_SIGNER_NOW_US, JF_ERR_INVALID, "7168 bytes", *state);
+    jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_INVALID, "7168 bytes", *state);
     request.length_bytes = 0;
-    jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), "no bytes");
+    jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), "no bytes");
 }
 
 static void test_types_that_are_sent(void **state)
@@ -317,9 +295,9 @@ static void test_types_that_are_sent(void **state)
         jf_slot_request_t request = request_with_claim("filetype", cases[i].claim, *state);
         request.content_type = cases[i].sent;
         if (cases[i].is_accepted) {
-            jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), input);
+            jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), input);
         } else {
-            refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, input, *state);
+            jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, input, *state);
         }
     }
 }

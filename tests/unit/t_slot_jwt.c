@@ -4,7 +4,6 @@
 
 #include <apr_strings.h>
 
-#define KEY "secret string"
 #define BEARER "Bearer "
 
 /* Made by Prosody's mod_http_file_share 0.12.3. */
@@ -16,28 +15,6 @@
 #define VECTOR_SIGNATURE "bihrmPNRpcFwiqh5mRnyMx9xoKqnsJU9tIXvpUHMKqE"
 #define VECTOR VECTOR_HEADER "." VECTOR_PAYLOAD "." VECTOR_SIGNATURE
 #define NONE_HEADER "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
-static const jf_slot_secret_t secret = JF_SIGNER_SECRET(JF_SLOT_JWT, KEY);
-
-static jf_err_t *verify(jf_slot_grant_t *grant, const jf_slot_request_t *request, apr_time_t now_us,
-                        apr_pool_t *pool)
-{
-    return jf_slot_verify(grant, jf_signer_secrets(&secret, 1, pool), request, now_us, pool);
-}
-
-static void refuse(const jf_slot_request_t *request, apr_time_t now_us, jf_err_code_t code,
-                   const char *input, apr_pool_t *pool)
-{
-    jf_slot_grant_t grant = {.area = "untouched"};
-    jf_signer_refused(verify(&grant, request, now_us, pool), code, input, request,
-                      jf_signer_secrets(&secret, 1, pool));
-    assert_string_equal(grant.area, "untouched");
-}
-
-static void refuse_token(const char *token, apr_pool_t *pool)
-{
-    jf_slot_request_t request = jf_signer_bearer(token, pool);
-    refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, token, pool);
-}
 
 /* ---- the vector ---- */
 
@@ -56,11 +33,12 @@ static void test_vector(void **state)
                                                   JF_SIGNER_SIZE_BYTES, "image/png", *state);
     request.authorization = BEARER VECTOR;
 
-    jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), VECTOR);
+    jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), VECTOR);
     check_vector_grant(&grant);
-    jf_test_ok(verify(&grant, &request, JF_SIGNER_UNTIL_US - 1, *state), "the last microsecond");
-    refuse(&request, JF_SIGNER_UNTIL_US, JF_ERR_FORBIDDEN, "too late", *state);
-    refuse(&request, APR_INT64_MAX, JF_ERR_FORBIDDEN, "much too late", *state);
+    jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_UNTIL_US - 1, *state),
+               "the last microsecond");
+    jf_signer_refuse_jwt(&request, JF_SIGNER_UNTIL_US, JF_ERR_FORBIDDEN, "too late", *state);
+    jf_signer_refuse_jwt(&request, APR_INT64_MAX, JF_ERR_FORBIDDEN, "much too late", *state);
 }
 
 static void test_vector_without_signature(void **state)
@@ -74,7 +52,7 @@ static void test_vector_without_signature(void **state)
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(tokens); i++) {
-        refuse_token(tokens[i], *state);
+        jf_signer_refuse_token(tokens[i], *state);
     }
 }
 
@@ -116,10 +94,10 @@ static void test_writings_of_the_field(void **state)
         jf_slot_request_t request = jf_signer_bearer("", *state);
         request.authorization = cases[i].field;
         if (cases[i].code == 0) {
-            jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), input);
+            jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), input);
             check_vector_grant(&grant);
         } else {
-            refuse(&request, JF_SIGNER_NOW_US, cases[i].code, input, *state);
+            jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, cases[i].code, input, *state);
         }
     }
 }
@@ -146,7 +124,7 @@ static void test_a_token_is_for_one_path_and_secret(void **state)
     static const jf_slot_secret_t others[] = {
         JF_SIGNER_SECRET(JF_SLOT_JWT, "Secret string"),
         JF_SIGNER_SECRET(JF_SLOT_JWT, "secret string\n"),
-        JF_SIGNER_SECRET(JF_SLOT_V1, KEY),
+        JF_SIGNER_SECRET(JF_SLOT_V1, JF_SIGNER_JWT_KEY),
     };
     jf_slot_request_t request = jf_signer_bearer(VECTOR, *state);
     jf_slot_grant_t grant = {0};
@@ -157,15 +135,15 @@ static void test_a_token_is_for_one_path_and_secret(void **state)
     for (size_t i = 0; i < JF_TEST_COUNT(paths); i++) {
         request.token = paths[i].token;
         request.leaf = paths[i].leaf;
-        refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, paths[i].leaf, *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, paths[i].leaf, *state);
     }
 }
 
 static void test_each_secret_is_tried(void **state)
 {
     static const jf_slot_secret_t secrets[] = {
-        JF_SIGNER_SECRET(JF_SLOT_JWT, "first"),  JF_SIGNER_SECRET(JF_SLOT_V1, "x"),
-        JF_SIGNER_SECRET(JF_SLOT_JWT, KEY),      JF_SIGNER_SECRET(JF_SLOT_JWT, "third"),
+        JF_SIGNER_SECRET(JF_SLOT_JWT, "first"),           JF_SIGNER_SECRET(JF_SLOT_V1, "x"),
+        JF_SIGNER_SECRET(JF_SLOT_JWT, JF_SIGNER_JWT_KEY), JF_SIGNER_SECRET(JF_SLOT_JWT, "third"),
         JF_SIGNER_SECRET(JF_SLOT_JWT, "fourth"),
     };
     jf_slot_request_t request = jf_signer_bearer(VECTOR, *state);
@@ -186,12 +164,12 @@ static void test_another_size_is_invalid(void **state)
     for (size_t i = 0; i < JF_TEST_COUNT(sizes); i++) {
         jf_slot_request_t request = jf_signer_bearer(VECTOR, *state);
         request.length_bytes = sizes[i];
-        refuse(&request, JF_SIGNER_NOW_US, JF_ERR_INVALID, VECTOR, *state);
-        refuse(&request, JF_SIGNER_UNTIL_US, JF_ERR_FORBIDDEN, VECTOR, *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_INVALID, VECTOR, *state);
+        jf_signer_refuse_jwt(&request, JF_SIGNER_UNTIL_US, JF_ERR_FORBIDDEN, VECTOR, *state);
     }
     jf_slot_request_t unknown = jf_signer_bearer(VECTOR, *state);
     unknown.length_bytes = -1;
-    refuse(&unknown, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, VECTOR, *state);
+    jf_signer_refuse_jwt(&unknown, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, VECTOR, *state);
 }
 
 /* ---- base64url ---- */
@@ -223,7 +201,7 @@ static void test_other_encodings_are_refused(void **state)
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(parts); i++) {
-        refuse_token(jf_signer_sign(KEY, parts[i], pool), pool);
+        jf_signer_refuse_token(jf_signer_sign(JF_SIGNER_JWT_KEY, parts[i], pool), pool);
     }
 }
 
@@ -242,27 +220,28 @@ static void test_other_signatures_are_refused(void **state)
     };
 
     for (size_t i = 0; i < JF_TEST_COUNT(ends); i++) {
-        refuse_token(apr_pstrcat(*state, VECTOR_HEADER "." VECTOR_PAYLOAD ".", ends[i], NULL),
-                     *state);
+        jf_signer_refuse_token(
+            apr_pstrcat(*state, VECTOR_HEADER "." VECTOR_PAYLOAD ".", ends[i], NULL), *state);
     }
 }
 
 /* The alphabet of URLs, in a token that has both of its letters. */
 static void test_the_alphabet_is_the_one_of_urls(void **state)
 {
-    const char *url_safe = jf_signer_jwt(
-        KEY, JF_SIGNER_JWT_HEADER, jf_signer_payload("x", "\"???\u07FF~~~>>>\"", *state), *state);
+    const char *url_safe =
+        jf_signer_jwt(JF_SIGNER_JWT_KEY, JF_SIGNER_JWT_HEADER,
+                      jf_signer_payload("x", "\"???\u07FF~~~>>>\"", *state), *state);
     char *parts = apr_pstrmemdup(*state, url_safe, (apr_size_t)(strrchr(url_safe, '.') - url_safe));
     jf_slot_grant_t grant = {0};
     jf_slot_request_t request = jf_signer_bearer(url_safe, *state);
 
     assert_non_null(strpbrk(parts, "-_"));
-    jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), url_safe);
+    jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), url_safe);
     for (char *c = parts; *c; c++) {
         *c = *c == '-' ? '+' : (*c == '_' ? '/' : *c);
     }
-    request = jf_signer_bearer(jf_signer_sign(KEY, parts, *state), *state);
-    refuse(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, parts, *state);
+    request = jf_signer_bearer(jf_signer_sign(JF_SIGNER_JWT_KEY, parts, *state), *state);
+    jf_signer_refuse_jwt(&request, JF_SIGNER_NOW_US, JF_ERR_FORBIDDEN, parts, *state);
 }
 
 /* ---- length ---- */
@@ -274,7 +253,8 @@ static const char *token_of_length(size_t length, apr_pool_t *pool)
     const char *token = NULL;
     size_t count = 0;
     do {
-        token = jf_signer_jwt(KEY, JF_SIGNER_JWT_HEADER, jf_signer_payload("x", value, pool), pool);
+        token = jf_signer_jwt(JF_SIGNER_JWT_KEY, JF_SIGNER_JWT_HEADER,
+                              jf_signer_payload("x", value, pool), pool);
         count += count == 0 ? (length - strlen(token)) / 4 * 3 - 4 : 1;
         value = jf_test_repeat("\"", 'x', count, "\"", pool);
     } while (strlen(token) < length);
@@ -288,10 +268,10 @@ static void test_longest_token(void **state)
     const char *longest = token_of_length(8192, *state);
     jf_slot_request_t request = jf_signer_bearer(longest, *state);
 
-    jf_test_ok(verify(&grant, &request, JF_SIGNER_NOW_US, *state), longest);
-    refuse_token(token_of_length(8193, *state), *state);
-    refuse_token(token_of_length(1000000, *state), *state);
-    refuse_token(jf_test_repeat("", '.', 1000000, "", *state), *state);
+    jf_test_ok(jf_signer_verify_jwt(&grant, &request, JF_SIGNER_NOW_US, *state), longest);
+    jf_signer_refuse_token(token_of_length(8193, *state), *state);
+    jf_signer_refuse_token(token_of_length(1000000, *state), *state);
+    jf_signer_refuse_token(jf_test_repeat("", '.', 1000000, "", *state), *state);
 }
 
 static const struct CMUnitTest tests[] = {
