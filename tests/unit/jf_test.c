@@ -60,3 +60,9 @@ const char *jf_test_repeat(const char *head, char c, size_t count, const char *t
     middle[count] = '\0';
     return apr_pstrcat(pool, head, middle, tail, NULL);
 }
+
+int jf_test_draw(uint32_t *random, uint32_t below)
+{
+    *random = *random * 1664525U + 1013904223U;
+    return (int)((*random >> 8) % below);
+}

@@ -57,4 +57,8 @@ void jf_test_refused(const jf_err_t *err, jf_err_code_t code, const char *input)
 const char *jf_test_repeat(const char *head, char c, size_t count, const char *tail,
                            apr_pool_t *pool);
 
+/** The next of a row of numbers below @a below that is the same in each run, by the seed that
+ * @a random has at first. */
+int jf_test_draw(uint32_t *random, uint32_t below);
+
 #endif

@@ -99,8 +99,7 @@ const char *jf_fixture_bytes(unsigned seed, apr_size_t length, apr_pool_t *pool)
     char *bytes = apr_palloc(pool, length + 1);
     uint32_t x = seed * 2654435761U + 1;
     for (apr_size_t i = 0; i < length; i++) {
-        x = x * 1664525U + 1013904223U;
-        bytes[i] = (char)(x >> 24);
+        bytes[i] = (char)jf_test_draw(&x, 256);
     }
     return bytes;
 }

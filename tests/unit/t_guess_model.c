@@ -46,8 +46,7 @@ typedef struct model_t {
 
 static int draw(model_t *model, uint32_t below)
 {
-    model->random = model->random * 1664525U + 1013904223U;
-    return (int)((model->random >> 8) % below);
+    return jf_test_draw(&model->random, below);
 }
 
 /* ---- buckets ---- */

@@ -52,8 +52,7 @@ typedef struct model_t {
 
 static apr_int64_t draw(model_t *model, apr_int64_t below)
 {
-    model->random = model->random * 1664525U + 1013904223U;
-    return (apr_int64_t)(model->random >> 8) % below;
+    return jf_test_draw(&model->random, (uint32_t)below);
 }
 
 static apr_int64_t used(const model_t *model)

@@ -30,8 +30,7 @@ static uint32_t random_state;
 
 static int draw(uint32_t below)
 {
-    random_state = random_state * 1664525U + 1013904223U;
-    return (int)((random_state >> 8) % below);
+    return jf_test_draw(&random_state, below);
 }
 
 /* ---- changes ---- */
