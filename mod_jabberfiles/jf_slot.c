@@ -159,7 +159,16 @@ jf_err_t *jf_slot_verify_delete(const char **area, const apr_array_header_t *sec
                      : jf_slot_mac_verify_delete(area, token, secrets, request, pool);
 }
 
-/* ---- types ---- */
+/* ---- what was granted ---- */
+
+jf_err_t *jf_slot_check_size(apr_int64_t granted_bytes, apr_int64_t length_bytes, apr_pool_t *pool)
+{
+    return granted_bytes == length_bytes ? NULL
+                                         : jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool,
+                                                       "the slot is for %" APR_INT64_T_FMT
+                                                       " bytes, not for %" APR_INT64_T_FMT,
+                                                       granted_bytes, length_bytes);
+}
 
 static int is_same_essence(const char *stored, const char *other)
 {

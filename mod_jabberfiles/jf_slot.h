@@ -77,6 +77,9 @@ jf_err_t *jf_slot_verify_delete(const char **area, const apr_array_header_t *sec
  */
 int jf_slot_type_fits(const char *granted, const char *content_type, apr_pool_t *pool);
 
+/** @return JF_ERR_INVALID if an upload is of another length than the slot was granted for. */
+jf_err_t *jf_slot_check_size(apr_int64_t granted_bytes, apr_int64_t length_bytes, apr_pool_t *pool);
+
 /** 1 if some secret of @a kind is among @a secrets. */
 int jf_slot_has_kind(const apr_array_header_t *secrets, jf_slot_kind_t kind);
 

@@ -232,12 +232,7 @@ static jf_err_t *check_size(const json_t *claims, const jf_slot_request_t *reque
                               "bytes",
                               pool);
     }
-    if (size_bytes != request->length_bytes) {
-        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool,
-                           "the slot is for %" APR_INT64_T_FMT " bytes, not for %" APR_INT64_T_FMT,
-                           (apr_int64_t)size_bytes, request->length_bytes);
-    }
-    return NULL;
+    return jf_slot_check_size(size_bytes, request->length_bytes, pool);
 }
 
 jf_err_t *jf_slot_jwt_verify(jf_slot_grant_t *grant_out, const char *token,

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "jf_digest.h"
-#include "jf_upload.h"
 
 /* What one turn asks of the input filters; they give less if less is there. */
 #define READ_BYTES (256 * 1024)

@@ -41,12 +41,7 @@ apr_int64_t jfm_slot_max_bytes(const jfm_dir_config_t *config)
 static jf_err_t *check_promise(const jf_slot_t *slot, const jf_upload_request_t *upload,
                                request_rec *r)
 {
-    if (upload->length_bytes != slot->size_bytes) {
-        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, r->pool,
-                           "the slot is for %" APR_INT64_T_FMT
-                           " bytes, the content has %" APR_INT64_T_FMT,
-                           slot->size_bytes, upload->length_bytes);
-    }
+    JF_TRY(jf_slot_check_size(slot->size_bytes, upload->length_bytes, r->pool));
     if (!jf_slot_type_fits(slot->media_type, apr_table_get(r->headers_in, "Content-Type"),
                            r->pool)) {
         return jf_err_make(JF_ERR_FORBIDDEN, APR_SUCCESS, r->pool,
