@@ -139,11 +139,22 @@ static apr_status_t end_instance(void *data)
 
 /* ---- its start ---- */
 
+/* Until it can handle the signal: when httpd restarts, it may have been asked before it has begun.
+ */
+static void block_sigterm(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* In the new process. Everything but these descriptors is httpd's: logs, listeners, its scoreboard.
  */
 static void become_helper(int config, int listener, apr_pool_t *pool)
 {
     const char *arguments[] = {"jabberfilesd", NULL};
+    block_sigterm();
     /* Away from 0 to 3 first: one may be where the other has to go. */
     config = fcntl(config, F_DUPFD, LISTENER_FD + 1);
     listener = fcntl(listener, F_DUPFD, LISTENER_FD + 1);

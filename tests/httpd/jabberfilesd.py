@@ -23,6 +23,12 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "ASAN_OPTIONS": "detect_leaks=0"}
 ANSWER_SECONDS = 30
 END_SECONDS = 30
 
+
+def _block_sigterm():
+    """As httpd does, until the program can handle it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
 # Becomes the program: the socket as descriptor 3, and as the account that httpd's children have.
 # The program is opened first, for that account may not come to where it was built.
 _LAUNCHER = """
@@ -67,7 +73,7 @@ class Jabberfilesd:
                 [sys.executable, "-c", _LAUNCHER, str(listener.fileno()), self._env.daemon,
                  user, group],
                 stdin=subprocess.PIPE, stderr=stderr, pass_fds=(listener.fileno(),),
-                env=ENVIRONMENT, start_new_session=True)
+                env=ENVIRONMENT, start_new_session=True, preexec_fn=_block_sigterm)
         self.process.stdin.write(json.dumps(self.config).encode() + b"\n")
         self.process.stdin.flush()
 

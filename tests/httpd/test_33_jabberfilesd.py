@@ -361,6 +361,21 @@ def test_logins_in_hand_are_finished(busy, stop):
     assert daemon.process.wait(10) == 0
 
 
+@pytest.mark.parametrize("stop", [close_input, terminate])
+def test_questions_that_were_not_looked_at_are_answered(daemon, prosody, stop):
+    """They may stand in the listener's queue when httpd restarts, if the machine is busy."""
+    user = prosody.new_user()
+    daemon.process.send_signal(signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(daemon.connect()) for _ in range(5)]
+        for connection in connections:
+            connection.sendall(question(user.jid, user.password))
+        stop(daemon)
+        daemon.process.send_signal(signal.SIGCONT)
+        assert [read_all(connection) for connection in connections] == [b"accepted\n"] * 5
+    assert daemon.process.wait(10) == 0
+
+
 def accepts(daemon):
     """True if it takes a question."""
     try:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -186,6 +187,18 @@ jf_err_t *daemon_clients_create(daemon_clients_t **clients_out, int listener_fd,
     evconnlistener_set_error_cb(clients->listener, on_listener_error);
     *clients_out = clients;
     return NULL;
+}
+
+void daemon_clients_accept(daemon_clients_t *clients)
+{
+    while (clients->listener && clients->count < DAEMON_CLIENTS_MAX) {
+        int fd = accept4(evconnlistener_get_fd(clients->listener), NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            return;
+        }
+        on_connection(clients->listener, fd, NULL, 0, clients);
+    }
 }
 
 int daemon_clients_count(const daemon_clients_t *clients)

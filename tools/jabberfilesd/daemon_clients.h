@@ -24,6 +24,9 @@ typedef void daemon_finished_fn(void *baton);
 jf_err_t *daemon_clients_create(daemon_clients_t **clients, int listener_fd,
                                 struct event_base *base, daemon_logins_t *logins, apr_pool_t *pool);
 
+/** Takes all who wait to be accepted now. */
+void daemon_clients_accept(daemon_clients_t *clients);
+
 /** How many are connected. */
 int daemon_clients_count(const daemon_clients_t *clients);
 

@@ -95,11 +95,22 @@ static void stop(evutil_socket_t fd, short what, void *data)
         return;
     }
     daemon->is_stopping = 1;
+    /* Who has connected has asked, as far as httpd is concerned. */
+    daemon_clients_accept(daemon->clients);
     if (daemon_clients_count(daemon->clients) > 0) {
         carry_on_in_background(daemon);
     }
     event_del(daemon->stop_events[0]); /* the end of standard input stays readable */
     daemon_clients_finish(daemon->clients, leave_loop, daemon);
+}
+
+/* httpd has blocked it for the time before there was a handler. */
+static void unblock_sigterm(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void listen_for_stop(daemon_t *daemon)
@@ -110,6 +121,7 @@ static void listen_for_stop(daemon_t *daemon)
     for (int i = 0; i < 3; i++) {
         event_add(daemon->stop_events[i], NULL);
     }
+    unblock_sigterm();
 }
 
 /* ---- running ---- */
