@@ -191,6 +191,7 @@ static void test_area_has_so_many_slots_at_most(void **state)
     jf_slot_t of_bob = jf_granter_slot("a", 5, fixture->pool);
     apr_int64_t promised_bytes;
     of_bob.jid = JF_BOB;
+    of_bob.expires_us++; /* not the one that will expire */
     jf_test_ok(
         jf_ledger_reserve(&promised_bytes, fixture->ledger, &upload, JF_NOW_US, fixture->pool),
         "an upload is no slot");
