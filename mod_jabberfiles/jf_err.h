@@ -13,21 +13,22 @@
 #include <apr_pools.h>
 
 typedef enum {
-    JF_ERR_INVALID = 1,  /**< input is wrong; the text says what would be right */
-    JF_ERR_NOT_FOUND,    /**< no such area, file or link (or it has expired) */
-    JF_ERR_PRECONDITION, /**< the caller's precondition does not hold */
-    JF_ERR_DIGEST,       /**< content differs from the digest that was announced */
-    JF_ERR_TOO_LARGE,    /**< one file above the limit for one file */
-    JF_ERR_QUOTA,        /**< the area's disk quota would be exceeded */
-    JF_ERR_DISK_FULL,    /**< the file system has no room */
-    JF_ERR_BUSY,         /**< the ledger was locked for longer than we wait */
-    JF_ERR_UNAVAILABLE,  /**< the ledger cannot be opened, written or trusted */
-    JF_ERR_IO,           /**< an operating system call failed */
-    JF_ERR_FORBIDDEN,    /**< not allowed in this way, whoever asks */
-    JF_ERR_TOO_MANY,     /**< too many attempts, worth another one later */
-    JF_ERR_NO_VERDICT,   /**< nobody could say whether the password is right */
-    JF_ERR_NO_TOKEN,     /**< a slot, and nothing that says who may use it */
-    JF_ERR_USED,         /**< the slot was used up by another upload */
+    JF_ERR_INVALID = 1,    /**< input is wrong; the text says what would be right */
+    JF_ERR_NOT_FOUND,      /**< no such area, file or link (or it has expired) */
+    JF_ERR_PRECONDITION,   /**< the caller's precondition does not hold */
+    JF_ERR_DIGEST,         /**< content differs from the digest that was announced */
+    JF_ERR_TOO_LARGE,      /**< one file above the limit for one file */
+    JF_ERR_QUOTA,          /**< the area's disk quota would be exceeded */
+    JF_ERR_DISK_FULL,      /**< the file system has no room */
+    JF_ERR_BUSY,           /**< the ledger was locked for longer than we wait */
+    JF_ERR_UNAVAILABLE,    /**< the ledger cannot be opened, written or trusted */
+    JF_ERR_IO,             /**< an operating system call failed */
+    JF_ERR_FORBIDDEN,      /**< not allowed in this way, whoever asks */
+    JF_ERR_TOO_MANY,       /**< too many attempts, worth another one later */
+    JF_ERR_NO_VERDICT,     /**< nobody could say whether the password is right */
+    JF_ERR_NO_TOKEN,       /**< a slot, and nothing that says who may use it */
+    JF_ERR_USED,           /**< the slot was used up by another upload */
+    JF_ERR_TRANSFER_QUOTA, /**< the area's transfer quota is used up for this period */
 } jf_err_code_t;
 
 /** "Not a number that this error knows about", for the facts below. */

@@ -22,6 +22,7 @@
 #include <apr_time.h>
 
 #include "jf_err.h"
+#include "jf_period.h"
 
 typedef struct jf_ledger_t jf_ledger_t;
 
@@ -33,6 +34,12 @@ typedef enum {
 /** The area's quota comes from the configuration. */
 #define JF_QUOTA_DEFAULT (-2)
 
+/** The operator's override of how much is downloaded from an area. */
+typedef struct jf_transfer_limit_t {
+    apr_int64_t quota_bytes; /**< per period, JF_UNLIMITED or JF_QUOTA_DEFAULT */
+    jf_period_t period;      /**< or JF_PERIOD_DEFAULT */
+} jf_transfer_limit_t;
+
 typedef struct jf_area_t {
     apr_int64_t id;
     const char *jid;
@@ -41,6 +48,7 @@ typedef struct jf_area_t {
     apr_int64_t reserved_bytes; /**< promised to uploads in flight */
     apr_int64_t file_count;
     apr_time_t created_us;
+    jf_transfer_limit_t transfer;
 } jf_area_t;
 
 typedef struct jf_file_t {
@@ -55,7 +63,8 @@ typedef struct jf_file_t {
     const unsigned char
         *sha256; /**< JF_SHA256_BYTES bytes if the uploader sent a digest, else NULL */
     apr_time_t created_us;
-    apr_time_t expires_us; /**< or JF_NEVER */
+    apr_time_t expires_us;        /**< or JF_NEVER */
+    jf_transfer_limit_t transfer; /**< of its area */
 } jf_file_t;
 
 typedef struct jf_totals_t {
@@ -137,6 +146,15 @@ jf_err_t *jf_ledger_area_list(apr_array_header_t **areas, jf_ledger_t *ledger, c
 jf_err_t *jf_ledger_area_set_quota(jf_ledger_t *ledger, const char *jid, apr_int64_t quota_bytes,
                                    apr_time_t now_us, apr_pool_t *pool);
 
+/** Sets the transfer quota of an area, and its period. Creates the area if needed. */
+jf_err_t *jf_ledger_area_set_transfer(jf_ledger_t *ledger, const char *jid,
+                                      const jf_transfer_limit_t *transfer, apr_time_t now_us,
+                                      apr_pool_t *pool);
+
+/** The JID of an area. @return JF_ERR_NOT_FOUND */
+jf_err_t *jf_ledger_area_jid(const char **jid, jf_ledger_t *ledger, apr_int64_t area_id,
+                             apr_pool_t *pool);
+
 /**
  * Removes an area with all its rows. Uploads in flight fail when they end.
  * @param objects array of const char *: the objects whose bytes the caller must now remove.
@@ -215,6 +233,7 @@ typedef struct jf_reserve_t {
     apr_int64_t quota_bytes;   /**< of the configuration, or JF_UNLIMITED */
     const jf_slot_use_t *slot; /**< or NULL */
     jf_precondition_t precondition;
+    jf_area_t *area; /**< set to the area as it was before; NULL: nobody asks */
 } jf_reserve_t;
 
 /**

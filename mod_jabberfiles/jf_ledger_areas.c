@@ -3,6 +3,17 @@
 #include "jf_area.h"
 #include "jf_units.h"
 
+jf_transfer_limit_t jf_ledger_read_transfer(sqlite3_stmt *stmt, int column)
+{
+    /* A period of NULL is read as 0, which is JF_PERIOD_DEFAULT. */
+    return (jf_transfer_limit_t){
+        .quota_bytes = sqlite3_column_type(stmt, column) == SQLITE_NULL
+                           ? JF_QUOTA_DEFAULT
+                           : sqlite3_column_int64(stmt, column),
+        .period = (jf_period_t)sqlite3_column_int64(stmt, column + 1),
+    };
+}
+
 void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *pool)
 {
     area->id = sqlite3_column_int64(stmt, 0);
@@ -13,6 +24,7 @@ void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *po
     area->reserved_bytes = sqlite3_column_int64(stmt, 4);
     area->file_count = sqlite3_column_int64(stmt, 5);
     area->created_us = sqlite3_column_int64(stmt, 6);
+    area->transfer = jf_ledger_read_transfer(stmt, 7);
 }
 
 static jf_err_t *look_up(int *found, jf_area_t *area, jf_sqlite_t *db, int statement,
@@ -85,6 +97,30 @@ jf_err_t *jf_ledger_area_get(jf_area_t *area, jf_ledger_t *ledger, const char *j
     return err;
 }
 
+static jf_err_t *find_jid(const char **jid, jf_sqlite_t *db, apr_int64_t area_id, apr_pool_t *pool)
+{
+    sqlite3_stmt *stmt;
+    int found;
+    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_AREA_JID, pool, "i", area_id));
+    JF_TRY(jf_sqlite_step(&found, stmt, pool));
+    if (!found) {
+        return jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, pool,
+                           "there is no area %" APR_INT64_T_FMT, area_id);
+    }
+    *jid = jf_sqlite_text(stmt, 0, pool);
+    return NULL;
+}
+
+jf_err_t *jf_ledger_area_jid(const char **jid, jf_ledger_t *ledger, apr_int64_t area_id,
+                             apr_pool_t *pool)
+{
+    jf_sqlite_t *db;
+    JF_TRY(jf_ledger_read_begin(&db, ledger, pool));
+    jf_err_t *err = find_jid(jid, db, area_id, pool);
+    jf_ledger_read_end(ledger, db);
+    return err;
+}
+
 static jf_err_t *list_areas(apr_array_header_t *areas, jf_sqlite_t *db, const char *after,
                             int limit, apr_pool_t *pool)
 {
@@ -147,7 +183,7 @@ jf_err_t *jf_ledger_area_meet(jf_ledger_t *ledger, const char *jid, apr_time_t n
     return jf_ledger_write(ledger, JF_COMMIT_DURABLE, meet_op, &meet, pool);
 }
 
-/* ---- quota ---- */
+/* ---- quotas ---- */
 
 typedef struct set_quota_t {
     const char *jid;
@@ -168,6 +204,29 @@ jf_err_t *jf_ledger_area_set_quota(jf_ledger_t *ledger, const char *jid, apr_int
 {
     set_quota_t set = {jid, quota_bytes, now_us};
     return jf_ledger_write(ledger, JF_COMMIT_DURABLE, set_quota_op, &set, pool);
+}
+
+typedef struct set_transfer_t {
+    const char *jid;
+    const jf_transfer_limit_t *transfer;
+    apr_time_t now_us;
+} set_transfer_t;
+
+static jf_err_t *set_transfer_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
+{
+    const set_transfer_t *set = baton;
+    jf_area_t area;
+    JF_TRY(jf_ledger_ensure_area(&area, db, set->jid, set->now_us, pool));
+    return jf_sqlite_run(NULL, db, JF_STMT_AREA_SET_TRANSFER, pool, "sii", area.jid,
+                         set->transfer->quota_bytes, (apr_int64_t)set->transfer->period);
+}
+
+jf_err_t *jf_ledger_area_set_transfer(jf_ledger_t *ledger, const char *jid,
+                                      const jf_transfer_limit_t *transfer, apr_time_t now_us,
+                                      apr_pool_t *pool)
+{
+    set_transfer_t set = {jid, transfer, now_us};
+    return jf_ledger_write(ledger, JF_COMMIT_DURABLE, set_transfer_op, &set, pool);
 }
 
 /* ---- removal ---- */

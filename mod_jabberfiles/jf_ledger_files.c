@@ -23,6 +23,7 @@ void jf_ledger_read_file_row(jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *po
     file->created_us = sqlite3_column_int64(stmt, 8);
     file->expires_us =
         sqlite3_column_type(stmt, 9) == SQLITE_NULL ? JF_NEVER : sqlite3_column_int64(stmt, 9);
+    file->transfer = jf_ledger_read_transfer(stmt, 10);
 }
 
 static jf_err_t *collect_files(apr_array_header_t *files, sqlite3_stmt *stmt, apr_pool_t *pool)

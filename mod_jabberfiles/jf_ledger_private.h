@@ -66,6 +66,9 @@ jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_
 jf_err_t *jf_ledger_write_freeing(jf_ledger_t *ledger, jf_ledger_op_t *op, void *baton,
                                   apr_pool_t *pool);
 
+/** Reads an area's override of its transfer quota, from two columns on. */
+jf_transfer_limit_t jf_ledger_read_transfer(sqlite3_stmt *stmt, int column);
+
 /** Reads an area row (columns as in STMT_AREA_BY_JID). */
 void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *pool);
 

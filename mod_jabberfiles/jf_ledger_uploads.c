@@ -116,6 +116,9 @@ static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
     JF_TRY(jf_ledger_check_room(&available_bytes, &area, want->quota_bytes, credit_bytes,
                                 want->need_bytes, pool));
     op->promised_bytes = smaller(want->want_bytes, available_bytes);
+    if (want->area) {
+        *want->area = area;
+    }
     return jf_sqlite_run(NULL, db, JF_STMT_RESERVATION_INSERT, pool, "sisiisi", want->object,
                          area.id, want->path, op->promised_bytes, credit_bytes, want->instance,
                          op->now_us);
@@ -141,6 +144,7 @@ typedef struct promise_t {
     apr_int64_t used_bytes;
     apr_int64_t reserved_bytes;
     const char *jid;
+    jf_transfer_limit_t transfer;
 } promise_t;
 
 static jf_err_t *find_promise(promise_t *promise, jf_sqlite_t *db, const char *object,
@@ -164,6 +168,7 @@ static jf_err_t *find_promise(promise_t *promise, jf_sqlite_t *db, const char *o
     promise->used_bytes = sqlite3_column_int64(stmt, 5);
     promise->reserved_bytes = sqlite3_column_int64(stmt, 6);
     promise->jid = jf_sqlite_text(stmt, 7, pool);
+    promise->transfer = jf_ledger_read_transfer(stmt, 8);
     sqlite3_reset(stmt);
     return NULL;
 }
@@ -244,6 +249,7 @@ static jf_file_t new_file(const promise_t *promise, const settle_op_t *op)
         .sha256 = op->settle->sha256,
         .created_us = op->now_us,
         .expires_us = op->settle->expires_us,
+        .transfer = promise->transfer,
     };
 }
 

@@ -127,3 +127,44 @@ CREATE TRIGGER slot_ended AFTER DELETE ON reservation WHEN old.instance = '' BEG
   UPDATE reservation SET credit_bytes = 0
    WHERE area_id = old.area_id AND path = old.path AND credit_bytes > 0;
 END;
+
+-- SCHEMA 3
+-- Numbers of areas are never given again: memory that all processes share knows areas by their
+-- numbers, and forgets one that was removed a little later. traffic_batch is the number of the last
+-- batch of traffic that came out of that memory, so that none comes twice.
+ALTER TABLE ledger ADD COLUMN last_area_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN traffic_batch INTEGER NOT NULL DEFAULT 0;
+
+-- How much is downloaded per period. NULL: by the configuration; quota -1: unlimited.
+ALTER TABLE area ADD COLUMN transfer_quota_bytes INTEGER CHECK (transfer_quota_bytes >= -1);
+ALTER TABLE area ADD COLUMN transfer_period INTEGER CHECK (transfer_period BETWEEN 1 AND 16777215);
+
+-- What was transferred on a day (UTC, counted from the epoch; the limit is what microseconds in 64
+-- bits can tell). It may be negative: what was counted too much before midnight is corrected on the
+-- next day, and the sum is right.
+CREATE TABLE traffic (
+  area_id        INTEGER NOT NULL REFERENCES area (id),
+  day            INTEGER NOT NULL CHECK (abs(day) <= 106751991),
+  sent_bytes     INTEGER NOT NULL,
+  received_bytes INTEGER NOT NULL,
+  downloads      INTEGER NOT NULL,
+  uploads        INTEGER NOT NULL,
+  PRIMARY KEY (area_id, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX traffic_day ON traffic (day);
+
+-- What counts for the transfer quota in the current period of each kind (jf_period.h).
+CREATE TABLE charge (
+  area_id       INTEGER NOT NULL REFERENCES area (id),
+  period        INTEGER NOT NULL CHECK (period BETWEEN 1 AND 16777215),
+  start_us      INTEGER NOT NULL,
+  charged_bytes INTEGER NOT NULL CHECK (charged_bytes >= 0),
+  PRIMARY KEY (area_id, period)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER area_deleted AFTER DELETE ON area BEGIN
+  DELETE FROM traffic WHERE area_id = old.id;
+  DELETE FROM charge WHERE area_id = old.id;
+  UPDATE ledger SET last_area_id = max(last_area_id, old.id);
+END;

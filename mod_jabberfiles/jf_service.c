@@ -2,18 +2,26 @@
 
 #include <apr_strings.h>
 
-jf_err_t *jf_service_create(const char *directory, const char *database, apr_pool_t *pool)
+/* Only for the store that belongs to it, the ledger is told what traffic the last run has left. */
+static jf_err_t *bind_store(const char *directory, jf_ledger_t *ledger, apr_pool_t *pool)
 {
     const char *id;
+    JF_TRY(jf_ledger_id(&id, ledger, pool));
+    /* Not a reason to stay down: a server whose disk is full still serves downloads. */
+    (void)jf_ledger_keep_room(ledger, pool);
+    JF_TRY(jf_store_bind(directory, id, pool));
+    return jf_traffic_create(directory, ledger, apr_time_now(), pool);
+}
+
+jf_err_t *jf_service_create(const char *directory, const char *database, apr_pool_t *pool)
+{
     jf_ledger_t *ledger;
     JF_TRY(jf_store_create(directory, pool));
     JF_TRY(jf_ledger_create(database, pool));
     JF_TRY(jf_ledger_open(&ledger, database, JF_DURABILITY_FULL, pool));
-    jf_err_t *err = jf_ledger_id(&id, ledger, pool);
-    /* Not a reason to stay down: a server whose disk is full still serves downloads. */
-    (void)jf_ledger_keep_room(ledger, pool);
+    jf_err_t *err = bind_store(directory, ledger, pool);
     jf_ledger_close(ledger);
-    return err ? err : jf_store_bind(directory, id, pool);
+    return err;
 }
 
 static jf_err_t *open_parts(jf_service_t *service, const char *directory, const char *database,
@@ -45,6 +53,11 @@ jf_err_t *jf_service_open(jf_service_t **service_out, const char *directory, con
     return NULL;
 }
 
+jf_err_t *jf_service_open_traffic(jf_service_t *service, const char *directory, apr_pool_t *pool)
+{
+    return jf_traffic_open(&service->traffic, directory, service->ledger, pool);
+}
+
 jf_err_t *jf_service_instance(const char **name, jf_service_t *service, apr_pool_t *pool)
 {
     jf_err_t *err = NULL;
@@ -63,6 +76,9 @@ jf_err_t *jf_service_instance(const char **name, jf_service_t *service, apr_pool
 
 void jf_service_close(jf_service_t *service)
 {
+    if (service->traffic) {
+        jf_traffic_close(service->traffic);
+    }
     jf_ledger_close(service->ledger);
     apr_pool_destroy(service->pool);
 }

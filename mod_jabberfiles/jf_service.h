@@ -13,10 +13,12 @@
 #include "jf_alive.h"
 #include "jf_ledger.h"
 #include "jf_store.h"
+#include "jf_traffic.h"
 
 typedef struct jf_service_t {
     jf_store_t *store;
     jf_ledger_t *ledger;
+    jf_traffic_t *traffic;     /**< NULL until jf_service_open_traffic */
     apr_pool_t *pool;          /**< of alive; guarded by mutex */
     apr_thread_mutex_t *mutex; /**< guards alive */
     jf_alive_t *alive;         /**< NULL until the first upload */
@@ -34,6 +36,12 @@ jf_err_t *jf_service_create(const char *directory, const char *database, apr_poo
  */
 jf_err_t *jf_service_open(jf_service_t **service, const char *directory, const char *database,
                           jf_durability_t durability, apr_pool_t *pool);
+
+/**
+ * Opens the count of what is transferred. For httpd only: where there is none, it is made, and
+ * belongs to the user who does it.
+ */
+jf_err_t *jf_service_open_traffic(jf_service_t *service, const char *directory, apr_pool_t *pool);
 
 /** Closes the ledger and stops being alive. No other thread may be in it. */
 void jf_service_close(jf_service_t *service);

@@ -2,19 +2,27 @@
 SELECT id FROM ledger
 
 -- STMT_AREA_BY_JID
-SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us,
+       transfer_quota_bytes, transfer_period
   FROM area WHERE jid = ?1
 
 -- STMT_AREA_LIST
-SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us,
+       transfer_quota_bytes, transfer_period
   FROM area WHERE jid > ?1 ORDER BY jid LIMIT ?2
 
 -- STMT_AREA_BY_SHA1
-SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us
+SELECT id, jid, quota_bytes, used_bytes, reserved_bytes, file_count, created_us,
+       transfer_quota_bytes, transfer_period
   FROM area WHERE jid_sha1 = ?1
 
+-- STMT_AREA_JID
+SELECT jid FROM area WHERE id = ?1
+
 -- STMT_AREA_INSERT
-INSERT INTO area (jid, jid_sha1, created_us) VALUES (?1, ?2, ?3)
+INSERT INTO area (id, jid, jid_sha1, created_us)
+VALUES (max((SELECT coalesce(max(id), 0) FROM area), (SELECT last_area_id FROM ledger)) + 1,
+        ?1, ?2, ?3)
 
 -- STMT_AREA_RENAME
 UPDATE area SET jid = ?2, jid_sha1 = ?3 WHERE jid = ?1
@@ -22,6 +30,11 @@ UPDATE area SET jid = ?2, jid_sha1 = ?3 WHERE jid = ?1
 -- STMT_AREA_SET_QUOTA
 -- -2 stands for "by the configuration", which is NULL in the table.
 UPDATE area SET quota_bytes = nullif(?2, -2) WHERE jid = ?1
+
+-- STMT_AREA_SET_TRANSFER
+-- -2 and 0 stand for "by the configuration".
+UPDATE area SET transfer_quota_bytes = nullif(?2, -2), transfer_period = nullif(?3, 0)
+ WHERE jid = ?1
 
 -- STMT_AREA_DELETE
 DELETE FROM area WHERE id = ?1
@@ -50,20 +63,20 @@ SELECT count(*), coalesce(sum(file_count), 0), coalesce(sum(used_bytes), 0),
 
 -- STMT_FILE_BY_TOKEN
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
-       f.created_us, f.expires_us
+       f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
   FROM file f JOIN area a ON a.id = f.area_id
  WHERE f.token = ?1 AND (f.expires_us IS NULL OR f.expires_us > ?2)
 
 -- STMT_FILE_BY_PATH
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
-       f.created_us, f.expires_us
+       f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
   FROM area a JOIN file f ON f.area_id = a.id
  WHERE a.jid = ?1 AND f.path = ?2
 
 -- STMT_FILE_LIST
 -- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers.
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
-       f.created_us, f.expires_us
+       f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
   FROM area a JOIN file f ON f.area_id = a.id
  WHERE a.jid = ?1 AND f.path >= ?2 AND f.path < ?3 AND f.path > ?4
    AND (f.expires_us IS NULL OR f.expires_us > ?5)
@@ -71,7 +84,7 @@ SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, 
 
 -- STMT_FILE_EACH
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
-       f.created_us, f.expires_us
+       f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
   FROM file f JOIN area a ON a.id = f.area_id
  WHERE f.object > ?1 ORDER BY f.object LIMIT ?2
 
@@ -113,7 +126,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- STMT_RESERVATION_GET
 SELECT r.area_id, r.path, r.size_bytes, r.credit_bytes, a.quota_bytes, a.used_bytes,
-       a.reserved_bytes, a.jid
+       a.reserved_bytes, a.jid, a.transfer_quota_bytes, a.transfer_period
   FROM reservation r JOIN area a ON a.id = r.area_id WHERE r.object = ?1
 
 -- STMT_RESERVATION_RESIZE
@@ -162,3 +175,41 @@ INSERT INTO used_slot (token, forget_us) VALUES (?1, nullif(?2, -1))
 -- STMT_SLOT_FORGET
 DELETE FROM used_slot
  WHERE token IN (SELECT token FROM used_slot WHERE forget_us <= ?1 LIMIT ?2)
+
+-- STMT_TRAFFIC_ADD
+-- A sum that no integer holds becomes a float; the cast makes the largest integer of it, for one
+-- absurd number must not keep all others out for ever.
+INSERT INTO traffic (area_id, day, sent_bytes, received_bytes, downloads, uploads)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM area WHERE id = ?1)
+    ON CONFLICT DO UPDATE SET
+       sent_bytes = CAST(sent_bytes + excluded.sent_bytes AS INTEGER),
+       received_bytes = CAST(received_bytes + excluded.received_bytes AS INTEGER),
+       downloads = CAST(downloads + excluded.downloads AS INTEGER),
+       uploads = CAST(uploads + excluded.uploads AS INTEGER)
+
+-- STMT_TRAFFIC_CHARGE
+INSERT INTO charge (area_id, period, start_us, charged_bytes)
+SELECT ?1, ?2, ?3, max(0, ?4) WHERE EXISTS (SELECT 1 FROM area WHERE id = ?1)
+    ON CONFLICT DO UPDATE SET start_us = excluded.start_us, charged_bytes = excluded.charged_bytes
+                    WHERE start_us <= excluded.start_us
+
+-- STMT_TRAFFIC_FORGET
+DELETE FROM traffic
+ WHERE (area_id, day) IN (SELECT area_id, day FROM traffic WHERE day <= ?1 LIMIT ?2)
+
+-- STMT_TRAFFIC_SET_NUMBER
+UPDATE ledger SET traffic_batch = ?1
+
+-- STMT_TRAFFIC_NUMBER
+SELECT traffic_batch FROM ledger
+
+-- STMT_TRAFFIC_CHARGED
+SELECT charged_bytes FROM charge WHERE area_id = ?1 AND period = ?2 AND start_us = ?3
+
+-- STMT_TRAFFIC_DAYS
+SELECT day, sent_bytes, received_bytes, downloads, uploads
+  FROM traffic WHERE area_id = ?1 ORDER BY day DESC LIMIT ?2
+
+-- STMT_TRAFFIC_PERIODS
+SELECT period, start_us, charged_bytes
+  FROM charge WHERE area_id = ?1 ORDER BY start_us DESC, period DESC

@@ -17,6 +17,7 @@ struct jf_upload_t {
     jf_service_t *service;
     const jf_upload_request_t *request;
     apr_pool_t *pool;
+    jf_area_t area;
     const char *name; /* of the object and of the promise */
     jf_object_t *object;
     EVP_MD_CTX *hash; /* NULL if no digest was announced */
@@ -63,6 +64,7 @@ static jf_err_t *promise(jf_upload_t *upload, apr_time_t now_us)
         .quota_bytes = request->quota_bytes,
         .slot = request->slot,
         .precondition = request->precondition,
+        .area = &upload->area,
     };
     JF_TRY(jf_service_instance(&reserve.instance, upload->service, upload->pool));
     return jf_ledger_reserve(&upload->promised_bytes, upload->service->ledger, &reserve, now_us,
@@ -130,6 +132,11 @@ jf_err_t *jf_upload_begin(jf_upload_t **upload_out, jf_service_t *service,
     }
     *upload_out = upload;
     return NULL;
+}
+
+const jf_area_t *jf_upload_area(const jf_upload_t *upload)
+{
+    return &upload->area;
 }
 
 /* ---- writing ---- */

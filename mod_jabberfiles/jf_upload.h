@@ -51,6 +51,9 @@ jf_err_t *jf_upload_check_size(apr_int64_t size_bytes, int is_growing, apr_int64
 jf_err_t *jf_upload_begin(jf_upload_t **upload, jf_service_t *service,
                           const jf_upload_request_t *request, apr_time_t now_us, apr_pool_t *pool);
 
+/** The area that it goes to, as it was before; lives as long as @a upload. */
+const jf_area_t *jf_upload_area(const jf_upload_t *upload);
+
 /**
  * Takes the next bytes. For an upload of unknown length the promise grows with it.
  * @return as jf_upload_begin; JF_ERR_INVALID for more bytes than the announced length. After an

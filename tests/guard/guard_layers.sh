@@ -5,7 +5,7 @@
 # shellcheck source=tests/guard/guard_common.sh
 . "${srcdir:?is set by make check}/guard_common.sh"
 
-leaves="jf_err jf_units jf_jid jf_area jf_names jf_media jf_digest jf_token"
+leaves="jf_err jf_units jf_jid jf_area jf_names jf_media jf_digest jf_token jf_period"
 
 # may_include STEM: the library headers that STEM.c and STEM.h may include beside their own.
 # The store and the ledger do not know each other; jf_service orders them.
@@ -16,6 +16,8 @@ may_include() {
     jf_domain) echo jf_err jf_ascii jf_jid ;;
     jf_login) echo jf_err jf_ascii jf_base64 jf_secret ;;
     jf_guess) echo jf_err jf_token ;;
+    jf_period) echo jf_err jf_units ;;
+    jf_socket) echo jf_units ;;
     jf_units | jf_digest) echo jf_err jf_ascii ;;
     jf_alive) echo jf_err jf_token ;;
     jf_jid) echo jf_err jf_ascii jf_precis ;;
@@ -27,9 +29,12 @@ may_include() {
     jf_schema) echo jf_err jf_area jf_sqlite jf_schema_sql ;;
     jf_store | jf_store_*) echo "$leaves jf_store jf_store_private" ;;
     jf_ballast) echo jf_err ;;
-    jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_ledger jf_ledger_private jf_statements" ;;
+    jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_ledger jf_ledger_private" \
+        "jf_ledger_traffic jf_statements" ;;
+    jf_traffic | jf_traffic_* | jf_transfer) echo "$leaves jf_ledger jf_ledger_traffic jf_traffic" \
+        "jf_traffic_private" ;;
     jf_ledger) echo "$leaves jf_ballast jf_sqlite jf_schema jf_ledger_private jf_statements" ;;
-    jf_service) echo jf_err jf_alive jf_ledger jf_store ;;
+    jf_service) echo jf_err jf_alive jf_ledger jf_store jf_traffic ;;
     jf_upload | jf_sweep) echo "$leaves jf_service" ;;
     *) echo unknown ;;
     esac

@@ -128,6 +128,78 @@ static void test_impossible_quota_is_refused(void **state)
                     JF_ERR_NOT_FOUND, "after the refusal");
 }
 
+static void expect_transfer(jf_transfer_limit_t found, jf_transfer_limit_t expected)
+{
+    assert_int_equal(found.quota_bytes, expected.quota_bytes);
+    assert_int_equal(found.period, expected.period);
+}
+
+static void test_transfer_quota_of_the_operator_is_kept(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    static const jf_transfer_limit_t limits[] = {
+        {0, 1},
+        {INT64_MAX, JF_PERIOD_MONTH},
+        {JF_UNLIMITED, JF_PERIOD_WEEK},
+        {JF_QUOTA_DEFAULT, JF_PERIOD_DAY},
+        {500, JF_PERIOD_DEFAULT},
+        {JF_QUOTA_DEFAULT, JF_PERIOD_DEFAULT},
+    };
+    for (size_t i = 0; i < JF_TEST_COUNT(limits); i++) {
+        jf_test_ok(jf_ledger_area_set_transfer(fixture->ledger, JF_ALICE, &limits[i],
+                                               JF_NOW_US + (apr_time_t)i, fixture->pool),
+                   "set");
+        jf_area_t area = jf_fixture_area(fixture, JF_ALICE);
+        expect_transfer(area.transfer, limits[i]);
+        assert_int_equal(area.quota_bytes, JF_QUOTA_DEFAULT);
+        assert_int_equal(area.created_us, JF_NOW_US);
+    }
+}
+
+static void test_impossible_transfer_quota_is_refused(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    static const jf_transfer_limit_t limits[] = {{-3, JF_PERIOD_DAY}, {5, JF_PERIOD_MONTH + 1}};
+    jf_area_t area;
+    for (size_t i = 0; i < JF_TEST_COUNT(limits); i++) {
+        assert_non_null(jf_ledger_area_set_transfer(fixture->ledger, JF_ALICE, &limits[i],
+                                                    JF_NOW_US, fixture->pool));
+        jf_test_refused(jf_ledger_area_get(&area, fixture->ledger, JF_ALICE, fixture->pool),
+                        JF_ERR_NOT_FOUND, "after the refusal");
+    }
+}
+
+/* However a file is found, it says what its area may transfer. */
+static void test_files_know_the_transfer_quota_of_their_area(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    apr_pool_t *pool = fixture->pool;
+    static const jf_transfer_limit_t limits[] = {
+        {JF_QUOTA_DEFAULT, JF_PERIOD_DEFAULT}, {700, JF_PERIOD_WEEK}, {JF_UNLIMITED, 60}};
+    jf_file_t put = jf_fixture_row(fixture, "a", 5, JF_NEVER), file;
+    apr_array_header_t *list;
+    for (size_t i = 0; i < JF_TEST_COUNT(limits); i++) {
+        jf_test_ok(
+            jf_ledger_area_set_transfer(fixture->ledger, JF_ALICE, &limits[i], JF_NOW_US, pool),
+            "set");
+        jf_test_ok(jf_ledger_file_by_token(&file, fixture->ledger, put.token, JF_NOW_US, pool),
+                   "link");
+        expect_transfer(file.transfer, limits[i]);
+        jf_test_ok(jf_ledger_file_by_path(&file, fixture->ledger, JF_ALICE, "a", JF_NOW_US, pool),
+                   "path");
+        expect_transfer(file.transfer, limits[i]);
+        jf_test_ok(
+            jf_ledger_file_list(&list, fixture->ledger, JF_ALICE, "", "", 9, JF_NOW_US, pool),
+            "list");
+        expect_transfer(APR_ARRAY_IDX(list, 0, jf_file_t).transfer, limits[i]);
+        jf_test_ok(jf_ledger_file_each(&list, fixture->ledger, "", 9, pool), "each");
+        expect_transfer(APR_ARRAY_IDX(list, 0, jf_file_t).transfer, limits[i]);
+        jf_test_ok(jf_ledger_area_list(&list, fixture->ledger, "", 9, pool), "areas");
+        expect_transfer(APR_ARRAY_IDX(list, 0, jf_area_t).transfer, limits[i]);
+        expect_transfer(jf_fixture_row(fixture, "a", 5, JF_NEVER).transfer, limits[i]);
+    }
+}
+
 /* ---- removal ---- */
 
 static int has_text(const apr_array_header_t *texts, const char *text)
@@ -184,7 +256,7 @@ static void test_upload_into_a_removed_area_is_not_found(void **state)
     jf_test_ok(jf_ledger_reserve(&promised_bytes, fixture->ledger, &upload, JF_NOW_US, pool), "a");
     jf_test_ok(jf_ledger_area_remove(&objects, fixture->ledger, JF_ALICE, pool), "remove");
 
-    /* The same person comes back, perhaps with the same row number: the old promise is no good. */
+    /* The same person comes back: the old promise is no good. */
     jf_fixture_row(fixture, "new", 1, JF_NEVER);
     jf_test_refused(
         jf_ledger_extend(&promised_bytes, fixture->ledger, upload.object, 8, 9, JF_UNLIMITED, pool),
@@ -303,6 +375,9 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_totals_add_up_all_areas),
     JF_FIXTURE_TEST(test_quota_of_the_operator_is_kept),
     JF_FIXTURE_TEST(test_impossible_quota_is_refused),
+    JF_FIXTURE_TEST(test_transfer_quota_of_the_operator_is_kept),
+    JF_FIXTURE_TEST(test_impossible_transfer_quota_is_refused),
+    JF_FIXTURE_TEST(test_files_know_the_transfer_quota_of_their_area),
     JF_FIXTURE_TEST(test_removed_area_hands_over_all_its_objects),
     JF_FIXTURE_TEST(test_upload_into_a_removed_area_is_not_found),
     JF_FIXTURE_TEST(test_wrong_sums_are_found_and_repaired),

@@ -16,8 +16,8 @@
 /* "JFL1", the mark of our ledgers. */
 #define OUR_APPLICATION_ID 1246121009
 
-#define NEWEST_VERSION 2
-#define TOO_NEW_VERSION 3
+#define NEWEST_VERSION 3
+#define TOO_NEW_VERSION 4
 
 #define PROCESSES 8
 

@@ -1,131 +1,21 @@
 /*
- * A ledger of version 1 becomes one of the newest: nothing is lost, and work goes on.
+ * A ledger of any older version becomes one of the newest: nothing is lost, and work goes on.
  */
 #include "t_crowd.h"
 #include "t_granter.h"
+#include "t_old_ledger.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 #include <sqlite3.h>
 
+#include "jf_ledger_traffic.h"
+
+#define NEWEST_VERSION 3
 #define PROCESSES 8
-#define SHA1_OF_ALICE "45a6b241a242c97f0492d382c390dfa335aac986"
-#define SHA1_OF_BOB "97ec78b292ab06a5b64d5cc50140b2a3fd901061"
-#define SHA1_OF_UMLAUT "494dfbac0bd525caafcc61ff32ce9c82b30e4256"
-#define UMLAUT "j\xC3\xBCrgen@example.org"
-#define OBJECT_IN_FLIGHT "000000000000000000000000000000f1"
-#define NEW_PROMISE "000000000000000000000000000000f2"
 
-/* Version 1 as it once was; this must never change. */
-static const char version_1[] =
-    "CREATE TABLE ledger (id TEXT NOT NULL) STRICT;\n"
-    "INSERT INTO ledger VALUES (lower(hex(randomblob(16))));\n"
-    "CREATE TABLE area (\n"
-    "  id             INTEGER PRIMARY KEY,\n"
-    "  jid            TEXT    NOT NULL UNIQUE,\n"
-    "  quota_bytes    INTEGER CHECK (quota_bytes >= -1), -- NULL: by the "
-    "configuration; -1: unlimited\n"
-    "  used_bytes     INTEGER NOT NULL DEFAULT 0 CHECK (used_bytes >= 0),\n"
-    "  reserved_bytes INTEGER NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),\n"
-    "  file_count     INTEGER NOT NULL DEFAULT 0 CHECK (file_count >= 0),\n"
-    "  created_us     INTEGER NOT NULL\n"
-    ") STRICT;\n"
-    "CREATE TABLE file (\n"
-    "  id         INTEGER PRIMARY KEY,\n"
-    "  area_id    INTEGER NOT NULL REFERENCES area (id),\n"
-    "  path       TEXT    NOT NULL,\n"
-    "  token      TEXT    NOT NULL UNIQUE,\n"
-    "  object     TEXT    NOT NULL UNIQUE,\n"
-    "  size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),\n"
-    "  media_type TEXT    NOT NULL,\n"
-    "  sha256     BLOB    CHECK (sha256 IS NULL OR length(sha256) = 32),\n"
-    "  created_us INTEGER NOT NULL,\n"
-    "  expires_us INTEGER, -- NULL: never\n"
-    "  UNIQUE (area_id, path)\n"
-    ") STRICT;\n"
-    "CREATE INDEX file_expiry ON file (expires_us) WHERE expires_us IS NOT NULL;\n"
-    "CREATE TABLE reservation (\n"
-    "  object       TEXT    PRIMARY KEY,\n"
-    "  area_id      INTEGER NOT NULL REFERENCES area (id),\n"
-    "  path         TEXT    NOT NULL,\n"
-    "  size_bytes   INTEGER NOT NULL CHECK (size_bytes >= 0),\n"
-    "  credit_bytes INTEGER NOT NULL CHECK (credit_bytes >= 0),\n"
-    "  instance     TEXT    NOT NULL,\n"
-    "  created_us   INTEGER NOT NULL\n"
-    ") STRICT, WITHOUT ROWID;\n"
-    "CREATE INDEX reservation_path ON reservation (area_id, path);\n"
-    "CREATE INDEX reservation_instance ON reservation (instance);\n"
-    "CREATE TRIGGER file_inserted AFTER INSERT ON file BEGIN\n"
-    "  UPDATE area SET used_bytes = used_bytes + new.size_bytes, file_count = file_count + 1\n"
-    "   WHERE id = new.area_id;\n"
-    "END;\n"
-    "CREATE TRIGGER file_deleted AFTER DELETE ON file BEGIN\n"
-    "  UPDATE area SET used_bytes = used_bytes - old.size_bytes, file_count = file_count - 1\n"
-    "   WHERE id = old.area_id;\n"
-    "  UPDATE reservation SET credit_bytes = 0\n"
-    "   WHERE area_id = old.area_id AND path = old.path AND credit_bytes > 0;\n"
-    "END;\n"
-    "CREATE TRIGGER file_replaced AFTER UPDATE OF size_bytes ON file BEGIN\n"
-    "  UPDATE area SET used_bytes = used_bytes - old.size_bytes + new.size_bytes\n"
-    "   WHERE id = new.area_id;\n"
-    "  UPDATE reservation SET credit_bytes = min(credit_bytes, new.size_bytes)\n"
-    "   WHERE area_id = new.area_id AND path = new.path AND credit_bytes > new.size_bytes;\n"
-    "END;\n"
-    "CREATE TRIGGER reservation_inserted AFTER INSERT ON reservation BEGIN\n"
-    "  UPDATE area SET reserved_bytes = reserved_bytes + max(0, new.size_bytes - "
-    "new.credit_bytes)\n"
-    "   WHERE id = new.area_id;\n"
-    "END;\n"
-    "CREATE TRIGGER reservation_deleted AFTER DELETE ON reservation BEGIN\n"
-    "  UPDATE area SET reserved_bytes = reserved_bytes - max(0, old.size_bytes - "
-    "old.credit_bytes)\n"
-    "   WHERE id = old.area_id;\n"
-    "END;\n"
-    "CREATE TRIGGER reservation_updated AFTER UPDATE OF size_bytes, credit_bytes ON "
-    "reservation BEGIN\n"
-    "  UPDATE area SET reserved_bytes = reserved_bytes\n"
-    "                                   - max(0, old.size_bytes - old.credit_bytes)\n"
-    "                                   + max(0, new.size_bytes - new.credit_bytes)\n"
-    "   WHERE id = new.area_id;\n"
-    "END;\n";
-
-static const char marks[] = "PRAGMA application_id=1246121009; PRAGMA user_version=1;";
-
-/* alice replaces "a" and uploads "new"; bob has no limit; the last one was never a JID. */
-static const char rows[] =
-    "INSERT INTO area (id, jid, quota_bytes, created_us) VALUES"
-    " (1, '" JF_ALICE "', NULL, 1), (2, '" JF_BOB "', -1, 2), (4, '" UMLAUT "', 0, 3),"
-    " (9, 'no-jid', 77, 4);"
-    "INSERT INTO file (id, area_id, path, token, object, size_bytes, media_type, sha256,"
-    " created_us, expires_us) VALUES"
-    " (1, 1, 'a', 'link-a', '000000000000000000000000000000a1', 5, 'text/plain', NULL, 5, NULL),"
-    " (2, 1, 'b/\xC3\xA4', 'link-b', '000000000000000000000000000000a2', 6, 'image/png',"
-    "  zeroblob(32), 6, 4000000000000000),"
-    " (7, 2, 'c', 'link-c', '000000000000000000000000000000a3', 1099511627776, 'x/y', NULL, 7,"
-    "  NULL);"
-    "INSERT INTO reservation VALUES"
-    " ('" OBJECT_IN_FLIGHT "', 1, 'a', 8, 5, '00000000000000000000000000000001', 8),"
-    " ('" NEW_PROMISE "', 1, 'new', 10, 0, '00000000000000000000000000000002', 9);";
-
-/* ---- making and looking ---- */
-
-/* The fixture's ledger, with the id it had, as version 1 would have left it. */
-static void make_version_1(jf_fixture_t *fixture)
-{
-    sqlite3 *db = jf_crowd_stranger(fixture);
-    const char *id = jf_crowd_text(db, "SELECT id FROM ledger", fixture->pool);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    assert_int_equal(unlink(fixture->database), 0);
-    assert_int_equal(sqlite3_open(fixture->database, &db), SQLITE_OK);
-    jf_crowd_exec(db, "PRAGMA journal_mode=WAL");
-    jf_crowd_exec(db, version_1);
-    jf_crowd_exec(db, marks);
-    jf_crowd_exec(db, rows);
-    jf_crowd_exec(db, apr_pstrcat(fixture->pool, "UPDATE ledger SET id = '", id, "'", NULL));
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
+/* ---- looking ---- */
 
 static const char all_areas[] =
     "SELECT group_concat(id || jid || quote(quota_bytes) || ' ' || used_bytes || ' ' ||"
@@ -138,15 +28,19 @@ static const char all_files[] =
 static const char all_promises[] =
     "SELECT group_concat(object || area_id || path || size_bytes || ' ' || credit_bytes ||"
     " instance || created_us, '; ') FROM (SELECT * FROM reservation ORDER BY object)";
+static const char all_slots[] =
+    "SELECT (SELECT group_concat(token || object || media_type || expires_us, '; ') FROM slot)"
+    " || (SELECT group_concat(token || quote(forget_us), '; ') FROM used_slot)";
 
-/* Everything that version 1 has, as text. */
-static const char *content_of(const jf_fixture_t *fixture)
+/* Everything that a version has, as text. */
+static const char *content_of(const jf_fixture_t *fixture, int version)
 {
-    static const char *const parts[] = {"SELECT id FROM ledger", all_areas, all_files,
-                                        all_promises};
+    static const char *const parts[] = {"SELECT id FROM ledger", all_areas, all_files, all_promises,
+                                        all_slots};
+    size_t count = version > 1 ? JF_TEST_COUNT(parts) : JF_TEST_COUNT(parts) - 1;
     const char *content = "";
     sqlite3 *db = jf_crowd_stranger(fixture);
-    for (size_t i = 0; i < JF_TEST_COUNT(parts); i++) {
+    for (size_t i = 0; i < count; i++) {
         content = apr_pstrcat(fixture->pool, content, jf_crowd_text(db, parts[i], fixture->pool),
                               "\n", NULL);
     }
@@ -178,25 +72,44 @@ static void upgrade_and_open(jf_fixture_t *fixture)
     jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_RELAXED), "open");
 }
 
+/* What alice has in a ledger of an old version. */
+static void expect_alice(jf_fixture_t *fixture, int version)
+{
+    jf_fixture_expect(fixture, 11, version > 1 ? 33 : 13, 2);
+}
+
+/* Runs a test with a ledger of each old version. */
+static void with_each_version(jf_fixture_t *fixture, void (*test)(jf_fixture_t *, int version))
+{
+    for (int version = 1; version <= JF_OLD_VERSIONS; version++) {
+        jf_old_ledger_make(fixture, version);
+        test(fixture, version);
+        jf_fixture_close(fixture);
+    }
+}
+
 /* ---- tests ---- */
 
-static void test_upgrade_loses_nothing(void **state)
+static void lose_nothing(jf_fixture_t *fixture, int version)
 {
-    jf_fixture_t *fixture = *state;
     jf_file_t file;
-    make_version_1(fixture);
-    const char *before = content_of(fixture);
+    const char *before = content_of(fixture, version);
     upgrade_and_open(fixture);
-    assert_string_equal(content_of(fixture), before);
-    jf_fixture_expect(fixture, 11, 13, 2);
+    assert_string_equal(content_of(fixture, version), before);
+    expect_alice(fixture, version);
     assert_int_equal(jf_fixture_area(fixture, JF_BOB).quota_bytes, JF_UNLIMITED);
     assert_int_equal(jf_fixture_area(fixture, JF_BOB).used_bytes, 1099511627776);
-    assert_int_equal(jf_fixture_area(fixture, UMLAUT).quota_bytes, 0);
+    assert_int_equal(jf_fixture_area(fixture, JF_OLD_UMLAUT).quota_bytes, 0);
     jf_test_ok(jf_ledger_file_by_token(&file, fixture->ledger, "link-b", JF_NOW_US, fixture->pool),
                "a link");
     assert_string_equal(file.jid, JF_ALICE);
     assert_int_equal(file.expires_us, 4000000000000000);
-    jf_granter_expect_rows(fixture, 0, 0);
+    jf_granter_expect_rows(fixture, version > 1, version > 1);
+}
+
+static void test_upgrade_loses_nothing(void **state)
+{
+    with_each_version(*state, lose_nothing);
 }
 
 /* A ledger that was upgraded must not differ for ever from one that was new. */
@@ -204,18 +117,21 @@ static void test_upgraded_and_new_ledgers_are_the_same(void **state)
 {
     jf_fixture_t *fixture = *state;
     const char *schema = schema_of(fixture);
-    make_version_1(fixture);
-    assert_string_not_equal(schema_of(fixture), schema);
-    upgrade_and_open(fixture);
-    assert_string_equal(schema_of(fixture), schema);
+    for (int version = 1; version <= JF_OLD_VERSIONS; version++) {
+        jf_old_ledger_make(fixture, version);
+        assert_string_not_equal(schema_of(fixture), schema);
+        upgrade_and_open(fixture);
+        assert_string_equal(schema_of(fixture), schema);
+        jf_fixture_close(fixture);
+    }
 }
 
-static void test_upgrade_knows_the_hashes(void **state)
+static void know_the_hashes(jf_fixture_t *fixture, int version)
 {
-    jf_fixture_t *fixture = *state;
-    static const char *const areas[][2] = {
-        {JF_ALICE, SHA1_OF_ALICE}, {JF_BOB, SHA1_OF_BOB}, {UMLAUT, SHA1_OF_UMLAUT}};
-    make_version_1(fixture);
+    static const char *const areas[][2] = {{JF_ALICE, JF_OLD_SHA1_OF_ALICE},
+                                           {JF_BOB, JF_OLD_SHA1_OF_BOB},
+                                           {JF_OLD_UMLAUT, JF_OLD_SHA1_OF_UMLAUT}};
+    (void)version;
     upgrade_and_open(fixture);
     for (size_t i = 0; i < JF_TEST_COUNT(areas); i++) {
         const char *sql = apr_psprintf(fixture->pool,
@@ -224,78 +140,148 @@ static void test_upgrade_knows_the_hashes(void **state)
                                        areas[i][0], areas[i][1]);
         assert_int_equal(number_of(fixture, sql), 1);
     }
-    assert_int_equal(
-        number_of(fixture, "SELECT count(*) FROM area WHERE jid_sha1 IS NULL AND jid = 'no-jid'"),
-        1);
+    assert_int_equal(number_of(fixture, "SELECT count(*) FROM area WHERE jid_sha1 IS NULL AND "
+                                        "jid = '" JF_OLD_NO_JID "'"),
+                     1);
     assert_int_equal(number_of(fixture, "SELECT count(*) FROM area WHERE jid_sha1 IS NULL"), 1);
 }
 
-static void test_work_goes_on_after_the_upgrade(void **state)
+static void test_upgrade_knows_the_hashes(void **state)
 {
-    jf_fixture_t *fixture = *state;
+    with_each_version(*state, know_the_hashes);
+}
+
+static void go_on_uploading(jf_fixture_t *fixture, int version)
+{
     apr_array_header_t *list;
-    jf_settle_t settle = jf_fixture_settle(OBJECT_IN_FLIGHT, 8, fixture->pool);
+    jf_settle_t settle = jf_fixture_settle(JF_OLD_OBJECT_IN_FLIGHT, 8, fixture->pool);
+    apr_int64_t of_slot = version > 1 ? 20 : 0;
     jf_file_t file;
     const char *replaced;
     int created;
-    make_version_1(fixture);
     upgrade_and_open(fixture);
     jf_test_ok(jf_ledger_settle(&file, &replaced, &created, fixture->ledger, &settle, JF_NOW_US,
                                 fixture->pool),
                "an upload of the old version");
     assert_string_equal(file.token, "link-a");
     assert_int_equal(created, 0);
-    jf_fixture_expect(fixture, 14, 10, 2);
+    jf_fixture_expect(fixture, 14, 10 + of_slot, 2);
     jf_test_ok(jf_ledger_instances(&list, fixture->ledger, fixture->pool), "instances");
     assert_int_equal(list->nelts, 1);
-    jf_ledger_cancel(fixture->ledger, NEW_PROMISE);
+    jf_ledger_cancel(fixture->ledger, JF_OLD_NEW_PROMISE);
 
-    jf_slot_t slot = jf_granter_grant(fixture, "slot", 20);
-    jf_fixture_expect(fixture, 14, 20, 2);
-    jf_granter_put(fixture, slot.token, "slot", 20);
-    jf_fixture_expect(fixture, 34, 0, 3);
+    jf_slot_t slot = jf_granter_grant(fixture, "another", 30);
+    jf_fixture_expect(fixture, 14, 30 + of_slot, 2);
+    jf_granter_put(fixture, slot.token, "another", 30);
+    jf_fixture_expect(fixture, 44, of_slot, 3);
     jf_test_ok(jf_ledger_area_remove(&list, fixture->ledger, JF_BOB, fixture->pool), "bob");
     assert_int_equal(list->nelts, 1);
 }
 
-/* A process that outlives the upgrade's beginning, or a program that is older than the ledger. */
-static void test_old_ledger_is_refused_until_it_is_upgraded(void **state)
+static void test_work_goes_on_after_the_upgrade(void **state)
+{
+    with_each_version(*state, go_on_uploading);
+}
+
+static void test_slots_of_version_2_are_kept(void **state)
 {
     jf_fixture_t *fixture = *state;
+    jf_old_ledger_make(fixture, 2);
+    upgrade_and_open(fixture);
+    jf_granter_put(fixture, JF_OLD_SLOT_TOKEN, "slot", 20);
+    jf_fixture_expect(fixture, 31, 13, 3);
+    jf_test_refused(jf_granter_get(fixture, JF_OLD_USED_TOKEN, JF_NOW_US), JF_ERR_USED, "used");
+}
+
+/* Nothing is known of their traffic and no limit is set; both can be from now on. */
+static void begin_counting(jf_fixture_t *fixture, int version)
+{
+    apr_array_header_t *list;
+    apr_int64_t number = -1;
+    const jf_transfer_limit_t limit = {5, JF_PERIOD_WEEK};
+    (void)version;
+    upgrade_and_open(fixture);
+    jf_area_t area = jf_fixture_area(fixture, JF_ALICE);
+    assert_int_equal(area.transfer.quota_bytes, JF_QUOTA_DEFAULT);
+    assert_int_equal(area.transfer.period, JF_PERIOD_DEFAULT);
+    jf_test_ok(jf_ledger_traffic_number(&number, fixture->ledger, fixture->pool), "number");
+    assert_int_equal(number, 0);
+    jf_test_ok(jf_ledger_traffic_days(&list, fixture->ledger, area.id, 9, fixture->pool), "days");
+    assert_int_equal(list->nelts, 0);
+    jf_test_ok(
+        jf_ledger_area_set_transfer(fixture->ledger, JF_ALICE, &limit, JF_NOW_US, fixture->pool),
+        "a limit");
+    assert_int_equal(jf_fixture_area(fixture, JF_ALICE).transfer.quota_bytes, 5);
+}
+
+static void test_traffic_begins_after_the_upgrade(void **state)
+{
+    with_each_version(*state, begin_counting);
+}
+
+static void number_on(jf_fixture_t *fixture, int version)
+{
+    apr_array_header_t *list;
+    (void)version;
+    upgrade_and_open(fixture);
+    jf_test_ok(jf_ledger_area_remove(&list, fixture->ledger, JF_OLD_NO_JID, fixture->pool),
+               "the newest area");
+    jf_test_ok(
+        jf_ledger_area_set_quota(fixture->ledger, "new@example.org", 1, JF_NOW_US, fixture->pool),
+        "a new one");
+    assert_int_equal(jf_fixture_area(fixture, "new@example.org").id, JF_OLD_GREATEST_AREA + 1);
+}
+
+static void test_numbers_of_old_areas_are_not_given_again(void **state)
+{
+    with_each_version(*state, number_on);
+}
+
+/* A process that outlives the upgrade's beginning, or a program that is older than the ledger. */
+static void refuse_until_upgraded(jf_fixture_t *fixture, int version)
+{
     jf_area_t area;
-    make_version_1(fixture);
-    const char *before = content_of(fixture);
+    const char *before = content_of(fixture, version);
     jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_RELAXED), "open");
     jf_err_t *errors[] = {
         jf_ledger_area_get(&area, fixture->ledger, JF_ALICE, fixture->pool),
         jf_ledger_area_set_quota(fixture->ledger, JF_ALICE, 1, JF_NOW_US, fixture->pool)};
     for (size_t i = 0; i < JF_TEST_COUNT(errors); i++) {
-        jf_test_refused(errors[i], JF_ERR_UNAVAILABLE, "version 1");
+        jf_test_refused(errors[i], JF_ERR_UNAVAILABLE, "an old version");
         assert_non_null(strstr(errors[i]->text, fixture->database));
     }
-    assert_string_equal(content_of(fixture), before);
+    assert_string_equal(content_of(fixture, version), before);
     jf_test_ok(jf_ledger_create(fixture->database, fixture->pool), "upgrade");
-    jf_fixture_expect(fixture, 11, 13, 2);
+    expect_alice(fixture, version);
+}
+
+static void test_old_ledger_is_refused_until_it_is_upgraded(void **state)
+{
+    with_each_version(*state, refuse_until_upgraded);
+}
+
+/* The table is one of the newest version: what the versions before it change must be undone. */
+static void fail_to_upgrade(jf_fixture_t *fixture, int version)
+{
+    const char *content = content_of(fixture, version);
+    sqlite3 *stranger = jf_crowd_stranger(fixture);
+    jf_crowd_exec(stranger, "CREATE TABLE charge (x)");
+    const char *schema = schema_of(fixture);
+    jf_test_refused(jf_ledger_create(fixture->database, fixture->pool), JF_ERR_UNAVAILABLE,
+                    "a table is in the way");
+    assert_int_equal(number_of(fixture, "PRAGMA user_version"), version);
+    assert_string_equal(schema_of(fixture), schema);
+    assert_string_equal(content_of(fixture, version), content);
+
+    jf_crowd_exec(stranger, "DROP TABLE charge");
+    sqlite3_close(stranger);
+    upgrade_and_open(fixture);
+    expect_alice(fixture, version);
 }
 
 static void test_failed_upgrade_leaves_the_old_ledger(void **state)
 {
-    jf_fixture_t *fixture = *state;
-    make_version_1(fixture);
-    const char *content = content_of(fixture);
-    sqlite3 *stranger = jf_crowd_stranger(fixture);
-    jf_crowd_exec(stranger, "CREATE TABLE used_slot (x)");
-    const char *schema = schema_of(fixture);
-    jf_test_refused(jf_ledger_create(fixture->database, fixture->pool), JF_ERR_UNAVAILABLE,
-                    "a table is in the way");
-    assert_int_equal(number_of(fixture, "PRAGMA user_version"), 1);
-    assert_string_equal(schema_of(fixture), schema);
-    assert_string_equal(content_of(fixture), content);
-
-    jf_crowd_exec(stranger, "DROP TABLE used_slot");
-    sqlite3_close(stranger);
-    upgrade_and_open(fixture);
-    jf_fixture_expect(fixture, 11, 13, 2);
+    with_each_version(*state, fail_to_upgrade);
 }
 
 static int upgrade_ledger(void *baton, int number)
@@ -306,16 +292,19 @@ static int upgrade_ledger(void *baton, int number)
     return jf_ledger_create(baton, pool) ? 1 : 0;
 }
 
+static void upgrade_together(jf_fixture_t *fixture, int version)
+{
+    const char *before = content_of(fixture, version);
+    assert_int_equal(jf_crowd_children(PROCESSES, upgrade_ledger, (void *)fixture->database),
+                     PROCESSES);
+    assert_int_equal(number_of(fixture, "PRAGMA user_version"), NEWEST_VERSION);
+    assert_string_equal(content_of(fixture, version), before);
+}
+
 static void test_processes_that_upgrade_together_all_succeed(void **state)
 {
-    jf_fixture_t *fixture = *state;
     for (int round = 0; round < 10; round++) {
-        make_version_1(fixture);
-        const char *before = content_of(fixture);
-        assert_int_equal(jf_crowd_children(PROCESSES, upgrade_ledger, (void *)fixture->database),
-                         PROCESSES);
-        assert_int_equal(number_of(fixture, "PRAGMA user_version"), 2);
-        assert_string_equal(content_of(fixture), before);
+        with_each_version(*state, upgrade_together);
     }
 }
 
@@ -324,6 +313,9 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_CLOSED_TEST(test_upgraded_and_new_ledgers_are_the_same),
     JF_FIXTURE_CLOSED_TEST(test_upgrade_knows_the_hashes),
     JF_FIXTURE_CLOSED_TEST(test_work_goes_on_after_the_upgrade),
+    JF_FIXTURE_CLOSED_TEST(test_slots_of_version_2_are_kept),
+    JF_FIXTURE_CLOSED_TEST(test_traffic_begins_after_the_upgrade),
+    JF_FIXTURE_CLOSED_TEST(test_numbers_of_old_areas_are_not_given_again),
     JF_FIXTURE_CLOSED_TEST(test_old_ledger_is_refused_until_it_is_upgraded),
     JF_FIXTURE_CLOSED_TEST(test_failed_upgrade_leaves_the_old_ledger),
     JF_FIXTURE_CLOSED_TEST(test_processes_that_upgrade_together_all_succeed),
