@@ -26,7 +26,8 @@ def edit(server):
 # The command line
 
 
-@pytest.mark.parametrize("args", [["--help"], ["-h"], ["areas", "--help"], ["--help", "quota"]])
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["areas", "--help"], ["--help", "quota"],
+                                  ["--help", "transfer-quota"]])
 def test_help_is_no_error(admin, args):
     text = admin(*args)
     assert text.startswith("Usage: jabberfiles-admin")
@@ -46,7 +47,7 @@ def test_manual_and_help_have_the_same_commands_and_options(admin, server):
     manual = Path(server.env.srcdir, "tools/jabberfiles-admin/jabberfiles-admin.8").read_text()
     commands, options = help_words(admin("--help"))
     commands = {word for word in commands if not word.startswith("-")}
-    assert len(commands) == 10 and len(options) == 13
+    assert len(commands) == 12 and len(options) == 14
     assert set(re.findall(r"^\.It Cm ([a-z-]+) ?(?:Ar|$)", manual.partition(".Sh IMPORT")[0],
                           re.MULTILINE)) == commands
     assert set(re.findall(r"^\.It (?:Fl h , )?Fl -([a-z-]+)", manual, re.MULTILINE)) == options
@@ -58,7 +59,7 @@ def test_manual_and_help_have_the_same_commands_and_options(admin, server):
     [], ["frobnicate"], ["--frobnicate", "areas"], ["-x", "areas"], ["--store"],
     ["--json=yes", "areas"], ["areas", "x"], ["usage"], ["usage", "a@example.org", "b"],
     ["rm", "a@example.org"], ["quota", "a@example.org"], ["quota", "a@example.org", "12 apples"],
-    ["quota", "a@example.org", "-5"], ["areas", "--yes"], ["ls", "--repair", "a@example.org"],
+    ["quota", "a@example.org", "-5"], ["quota", "a@example.org", "5", "day"], ["areas", "--yes"], ["ls", "--repair", "a@example.org"],
     ["usage", "example.org"], ["usage", "a@example.org/phone"], ["usage", "a b@example.org"],
     ["ls", "@example.org"], ["ls", os.fsdecode(b"\xff@example.org")], ["rm", "x", "y"],
     ["ls", "sha1:"], ["ls", f"sha1:{'g' * 40}"], ["ls", f"sha1:{'a' * 41}"], ["ls", "node:"],
@@ -72,7 +73,7 @@ def test_wrong_usage_is_2(admin, args):
 
 
 @pytest.mark.parametrize("command", [["usage"], ["ls"], ["rm"], ["remove-area", "--yes"],
-                                     ["export"]])
+                                     ["export"], ["traffic"]])
 def test_unknown_area_is_3(admin, tmp_path, command):
     more = {"rm": ["x"], "export": [tmp_path / "out"]}.get(command[0], [])
     assert admin.complaint(*command, UNKNOWN, *more, status=3)
@@ -131,9 +132,10 @@ def test_usage_of_an_area(server, admin, owner):
     owner.put("b", bytes(72))
     with upload_in_flight(server, owner, "c", 10000):
         usage = admin.json("usage", owner.jid)
-        assert usage.pop("created").endswith("Z")
-        assert usage == {"area": owner.jid, "file_count": 2, "used_bytes": 3072,
-                         "reserved_bytes": 10000, "quota": "default", "quota_bytes": None}
+        assert usage["created"].endswith("Z")
+        expected = {"area": owner.jid, "file_count": 2, "used_bytes": 3072,
+                    "reserved_bytes": 10000, "quota": "default", "quota_bytes": None}
+        assert usage == {**usage, **expected}
         text = admin("usage", owner.jid)
     assert re.search(r"^area +" + re.escape(owner.jid), text, re.MULTILINE)
     assert re.search(r"^used +3 KiB \(3072 bytes\)$", text, re.MULTILINE)

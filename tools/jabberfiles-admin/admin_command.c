@@ -6,6 +6,10 @@ const admin_command_t admin_commands[] = {
     {"areas", "", "list all areas", 0, 0, cmd_areas},
     {"usage", "JID", "show what an area uses and may use", 0, 0, cmd_usage},
     {"quota", "JID SIZE|unlimited|default", "set the disk quota of an area", 0, 0, cmd_quota},
+    {"transfer-quota", "JID SIZE|unlimited|default [PERIOD]",
+     "set the transfer quota, per day, week, month or duration", 0, 0, cmd_transfer_quota},
+    {"traffic", "JID", "show what was sent and received, day by day", ADMIN_OPT_LIMIT, 0,
+     cmd_traffic},
     {"ls", "JID", "list the files of an area", 0, 0, cmd_ls},
     {"rm", "JID PATH", "remove a file and its link", 0, 0, cmd_rm},
     {"remove-area", "JID", "remove an area with all files and links", ADMIN_OPT_YES, 0,
@@ -34,6 +38,15 @@ int admin_command_argument_count(const admin_command_t *command)
     int count = command->arguments[0] != '\0';
     for (const char *c = command->arguments; *c; c++) {
         count += *c == ' ';
+    }
+    return count;
+}
+
+int admin_command_optional_count(const admin_command_t *command)
+{
+    int count = 0;
+    for (const char *c = command->arguments; *c; c++) {
+        count += *c == '[';
     }
     return count;
 }

@@ -20,6 +20,7 @@ enum {
     CODE_AREA,
     CODE_EXPIRE,
     CODE_DRY_RUN,
+    CODE_LIMIT,
     CODE_REPAIR,
     CODE_DEEP,
     CODE_YES,
@@ -29,6 +30,10 @@ enum {
     CODE_VERSION,
 };
 #define CODE_HELP 'h'
+
+/* Where explanations stand in the help. */
+#define COMMAND_COLUMNS 36
+#define OPTION_COLUMNS 25
 
 typedef struct option_help_t {
     const char *name;
@@ -49,6 +54,7 @@ static const option_help_t option_table[] = {
     {"expire", "DURATION", CODE_EXPIRE, ADMIN_OPT_EXPIRE,
      "files go at this age, as in JabberFilesExpire"},
     {"dry-run", NULL, CODE_DRY_RUN, ADMIN_OPT_DRY_RUN, "import nothing, only say what would be"},
+    {"limit", "N", CODE_LIMIT, ADMIN_OPT_LIMIT, "show the last N days with traffic"},
     {"repair", NULL, CODE_REPAIR, ADMIN_OPT_REPAIR, "mend what can be mended"},
     {"deep", NULL, CODE_DEEP, ADMIN_OPT_DEEP, "read all files and compare their SHA-256"},
     {"yes", NULL, CODE_YES, ADMIN_OPT_YES, "do not ask"},
@@ -103,6 +109,9 @@ static void take_option(admin_options_t *options, const option_help_t *option)
         break;
     case CODE_EXPIRE:
         options->expire = optarg;
+        break;
+    case CODE_LIMIT:
+        options->limit = optarg;
         break;
     case CODE_STORE:
         options->store = optarg;
@@ -192,13 +201,14 @@ static jf_err_t *check_options(const admin_options_t *options, apr_pool_t *pool)
 
 static jf_err_t *check_arguments(const admin_options_t *options, int given, apr_pool_t *pool)
 {
-    int wanted = admin_command_argument_count(options->command);
-    if (given == wanted) {
+    int most = admin_command_argument_count(options->command);
+    int least = most - admin_command_optional_count(options->command);
+    if (given >= least && given <= most) {
         return NULL;
     }
     return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool,
                        "%s arguments; the usage is: jabberfiles-admin %s %s",
-                       given < wanted ? "too few" : "too many", options->command->name,
+                       given < least ? "too few" : "too many", options->command->name,
                        options->command->arguments);
 }
 
@@ -229,6 +239,17 @@ jf_err_t *admin_options_parse(admin_options_t *options, int argc, char **argv, a
 
 /* ---- help ---- */
 
+/* The text that explains what was just printed, @a width columns wide: beside it, or below it if it
+ * is too long. */
+static void print_entry(int width, int columns, const char *text)
+{
+    if (width >= columns) {
+        putchar('\n');
+        width = 0;
+    }
+    printf("%*s%s\n", columns - width, "", text);
+}
+
 static void print_options(const admin_command_t *command)
 {
     unsigned known = command ? command->options : ~0u;
@@ -238,9 +259,9 @@ static void print_options(const admin_command_t *command)
         if (option->bit && !(option->bit & known)) {
             continue;
         }
-        int width = printf("  --%s%s%s", option->name, option->argument ? " " : "",
-                           option->argument ? option->argument : "");
-        printf("%*s%s\n", 25 - width, "", option->text);
+        print_entry(printf("  --%s%s%s", option->name, option->argument ? " " : "",
+                           option->argument ? option->argument : ""),
+                    OPTION_COLUMNS, option->text);
     }
 }
 
@@ -256,8 +277,8 @@ void admin_options_print_help(const admin_command_t *command)
                "it.\n\n"
                "Commands:\n");
         for (const admin_command_t *each = admin_commands; each->name; each++) {
-            int width = printf("  %s %s", each->name, each->arguments);
-            printf("%*s%s\n", 36 - width, "", each->summary);
+            print_entry(printf("  %s %s", each->name, each->arguments), COMMAND_COLUMNS,
+                        each->summary);
         }
     }
     print_options(command);

@@ -17,20 +17,22 @@ struct admin_command_t;
 #define ADMIN_OPT_AREA 32u
 #define ADMIN_OPT_EXPIRE 64u
 #define ADMIN_OPT_DRY_RUN 128u
+#define ADMIN_OPT_LIMIT 256u
 
 typedef struct admin_options_t {
     const char *store;    /**< directory */
     const char *database; /**< path of the ledger */
-    const char *layout;   /**< this and the next three as given, or NULL */
+    const char *layout;   /**< this and the next four as given, or NULL */
     const char *domain;
     const char *area;
     const char *expire;
+    const char *limit;
     int is_json;
     int wants_help;
     int wants_version;
     unsigned given;                        /**< ADMIN_OPT_* */
     const struct admin_command_t *command; /**< NULL only with help or version, or after an error */
-    const char *const *arguments;          /**< as many as the command takes */
+    const char *const *arguments; /**< as many as the command takes; NULL for one that is missing */
 } admin_options_t;
 
 /**

@@ -8,6 +8,7 @@
 #include <unistr.h>
 #include <uniwidth.h>
 
+#include "jf_ascii.h"
 #include "jf_digest.h"
 #include "jf_units.h"
 
@@ -61,6 +62,12 @@ const char *admin_text_exact_bytes(apr_int64_t bytes, apr_pool_t *pool)
         return rounded;
     }
     return apr_psprintf(pool, "%s (%" APR_INT64_T_FMT " bytes)", rounded, bytes);
+}
+
+const char *admin_text_period(jf_period_t period, apr_pool_t *pool)
+{
+    const char *text = jf_period_format(period, pool);
+    return jf_ascii_is_digit(*text) ? apr_pstrcat(pool, text, " seconds", NULL) : text;
 }
 
 const char *admin_text_quota(const jf_area_t *area, apr_pool_t *pool)

@@ -20,6 +20,9 @@ int admin_text_width(const char *visible);
 /** "1.5 MiB (1572864 bytes)"; small sizes without the second form. */
 const char *admin_text_exact_bytes(apr_int64_t bytes, apr_pool_t *pool);
 
+/** "month" or "3600 seconds". */
+const char *admin_text_period(jf_period_t period, apr_pool_t *pool);
+
 /** The quota of an area: a size, "unlimited" or "default". */
 const char *admin_text_quota(const jf_area_t *area, apr_pool_t *pool);
 
