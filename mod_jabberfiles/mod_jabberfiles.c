@@ -4,6 +4,7 @@
  */
 #include "mod_jabberfiles_private.h"
 
+#include <http_connection.h>
 #include <mpm_common.h>
 
 static void register_hooks(apr_pool_t *pool)
@@ -30,6 +31,10 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(jfm_protect_store, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(jfm_handler, NULL, NULL, APR_HOOK_MIDDLE);
 
+    ap_hook_handler(jfm_metrics, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Last: mod_ssl has said by then whether it is a connection with TLS. */
+    ap_hook_pre_connection(jfm_wire_pre_connection, NULL, NULL, APR_HOOK_LAST);
+
     ap_hook_insert_error_filter(jfm_insert_problem, NULL, NULL, APR_HOOK_MIDDLE);
     /* Before mod_log_config writes. */
     ap_hook_log_transaction(jfm_hide_slot_token_late, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -41,6 +46,8 @@ static void register_hooks(apr_pool_t *pool)
     jfm_register_access(pool);
     jfm_register_login(pool);
     jfm_register_get();
+    jfm_register_meter();
+    jfm_register_feed();
     jfm_register_problem();
     jfm_register_status();
 }

@@ -105,3 +105,30 @@ const char *jfm_daemon_path(const jfm_server_config_t *config)
 {
     return config->daemon ? config->daemon : JFM_DAEMON_PATH;
 }
+
+apr_int64_t jfm_transfer_quota_bytes(const jfm_dir_config_t *config)
+{
+    return config->transfer_quota_bytes == JFM_UNSET ? JF_UNLIMITED : config->transfer_quota_bytes;
+}
+
+jf_period_t jfm_transfer_period(const jfm_dir_config_t *config)
+{
+    return config->transfer_period == JFM_UNSET ? JF_PERIOD_MONTH
+                                                : (jf_period_t)config->transfer_period;
+}
+
+apr_int64_t jfm_rate_bytes_per_s(const jfm_dir_config_t *config)
+{
+    return config->rate_bytes_per_s == JFM_UNSET ? JF_UNLIMITED : config->rate_bytes_per_s;
+}
+
+apr_int64_t jfm_upload_rate_bytes_per_s(const jfm_dir_config_t *config)
+{
+    return config->upload_rate_bytes_per_s == JFM_UNSET ? JF_UNLIMITED
+                                                        : config->upload_rate_bytes_per_s;
+}
+
+int jfm_is_metered(const jfm_dir_config_t *config)
+{
+    return config->is_metered != 0; /* unset: yes */
+}

@@ -352,6 +352,21 @@ const command_rec jfm_commands[] = {
                   "disk quota of an area, as 500M, or unlimited"),
     AP_INIT_TAKE1("JabberFilesMaxFileSize", set_max_file_size, NULL, EVERYWHERE,
                   "largest file, as 100M, or unlimited"),
+    AP_INIT_TAKE12(
+        "JabberFilesTransferQuota", jfm_set_transfer_quota, NULL, EVERYWHERE,
+        "bytes that are downloaded from an area per day, week, month or so many seconds, "
+        "as 50G month, or unlimited"),
+    AP_INIT_FLAG(
+        "JabberFilesCountOwner", jfm_set_count_owner, NULL, EVERYWHERE,
+        "On: what owners download from their own areas counts for the transfer quota, too"),
+    AP_INIT_TAKE1("JabberFilesRate", jfm_set_rate, NULL, EVERYWHERE,
+                  "bytes per second of all downloads from an area together, as 4M, or unlimited"),
+    AP_INIT_TAKE1("JabberFilesUploadRate", jfm_set_upload_rate, NULL, EVERYWHERE,
+                  "bytes per second of all uploads into an area together, as 4M, or unlimited"),
+    AP_INIT_FLAG("JabberFilesMeter", jfm_set_meter, NULL, EVERYWHERE,
+                 "Off: do not count what is transferred, unless a limit needs it"),
+    AP_INIT_FLAG("JabberFilesShowJIDs", jfm_set_show_jids, NULL, EVERYWHERE,
+                 "On: pages for the operator (metrics, server-status) name areas by their JIDs"),
     AP_INIT_TAKE1("JabberFilesExpire", set_expire, NULL, EVERYWHERE,
                   "age at which a file goes, as 30d, or never"),
     AP_INIT_TAKE_ARGV("JabberFilesDomain", add_domain, NULL, RSRC_CONF,

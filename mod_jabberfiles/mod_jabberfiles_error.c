@@ -41,6 +41,7 @@ static const mapping_t *mapping_of(jf_err_code_t code)
              "Nothing was changed; try again later."},
         [JF_ERR_NO_TOKEN] = {HTTP_UNAUTHORIZED, APLOG_INFO, NULL, NULL},
         [JF_ERR_USED] = {HTTP_CONFLICT, APLOG_INFO, NULL, NULL},
+        [JF_ERR_TRANSFER_QUOTA] = {HTTP_TOO_MANY_REQUESTS, APLOG_INFO, NULL, NULL},
         [JF_ERR_IO] = {HTTP_INTERNAL_SERVER_ERROR, APLOG_ERR, NULL,
                        "The server could not read or write its store. Nothing was changed."},
     };

@@ -99,6 +99,10 @@ int jfm_get_fixups(request_rec *r)
         return jfm_refuse(r, err);
     }
     jfm_request(r)->file = file;
+    int status = jfm_meter_download(r, file);
+    if (status != OK) {
+        return status;
+    }
     describe(r, file);
     hand_to_default_handler(r, store, file);
     return OK;

@@ -67,8 +67,9 @@ static void set_cors(request_rec *r)
         jfm_set_header(r, "Access-Control-Allow-Origin", origin);
         jfm_set_header(
             r, "Access-Control-Expose-Headers",
-            "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Link, Location, "
-            "Repr-Digest, Retry-After");
+            "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, "
+            "JabberFiles-Period-End, JabberFiles-Quota, JabberFiles-Transfer-Quota, "
+            "JabberFiles-Transferred, JabberFiles-Used, Link, Location, Repr-Digest, Retry-After");
     }
 }
 

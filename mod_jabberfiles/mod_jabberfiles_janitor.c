@@ -7,6 +7,8 @@
 
 /* What has to be gone within a minute is gone after two rounds at most. */
 #define ROUND_US apr_time_from_sec(10)
+#define FLUSH_US apr_time_from_sec(1)
+#define TICK_US apr_time_from_msec(100)
 /* A big store is searched for orphans a little in each round, which costs half a percent of one
  * core. */
 #define ORPHAN_BUDGET_US 50000
@@ -56,7 +58,30 @@ static apr_status_t sweep_all(int state, void *baton, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
+static apr_status_t flush_all(int state, void *baton, apr_pool_t *pool)
+{
+    const apr_array_header_t *stores = jfm_stores();
+    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
+        const jf_service_t *service =
+            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
+        if (service) {
+            jfm_flush(service, baton, pool);
+        }
+    }
+    return APR_SUCCESS;
+}
+
 /* ---- what each process has to do for itself ---- */
+
+static apr_status_t tick(int state, void *baton, apr_pool_t *pool)
+{
+    (void)baton;
+    (void)pool;
+    if (state == AP_WATCHDOG_STATE_RUNNING) {
+        jfm_wire_tick(apr_time_now());
+    }
+    return APR_SUCCESS;
+}
 
 static void retry_one(const jf_service_t *service, server_rec *server, apr_pool_t *pool)
 {
@@ -89,14 +114,40 @@ typedef struct watchdog_t {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) * register_callback;
 } watchdog_t;
 
-static apr_status_t register_one(const watchdog_t *watchdog, const char *name, int is_singleton,
-                                 ap_watchdog_callback_fn_t *callback, server_rec *main,
+/* What is to be done, how often, and whether by one process for all. */
+typedef struct duty_t {
+    const char *watchdog;
+    int is_singleton;
+    apr_interval_time_t interval_us;
+    ap_watchdog_callback_fn_t *callback;
+} duty_t;
+
+static const duty_t duties[] = {
+    {"_jabberfiles_sweep_", 1, ROUND_US, sweep_all},
+    {"_jabberfiles_sweep_", 1, FLUSH_US, flush_all},
+    {"_jabberfiles_child_", 0, ROUND_US, retry_cancels},
+    {"_jabberfiles_child_", 0, TICK_US, tick},
+};
+#define DUTY_COUNT (sizeof(duties) / sizeof(duties[0]))
+
+static apr_status_t register_one(const watchdog_t *watchdog, const duty_t *duty, server_rec *main,
                                  apr_pool_t *pconf)
 {
     ap_watchdog_t *instance;
-    apr_status_t status = watchdog->get_instance(&instance, name, 0, is_singleton, pconf);
-    return status == APR_SUCCESS ? watchdog->register_callback(instance, ROUND_US, main, callback)
-                                 : status;
+    apr_status_t status =
+        watchdog->get_instance(&instance, duty->watchdog, 0, duty->is_singleton, pconf);
+    return status == APR_SUCCESS
+               ? watchdog->register_callback(instance, duty->interval_us, main, duty->callback)
+               : status;
+}
+
+static apr_status_t register_all(const watchdog_t *watchdog, server_rec *main, apr_pool_t *pconf)
+{
+    apr_status_t status = APR_SUCCESS;
+    for (apr_size_t i = 0; i < DUTY_COUNT && status == APR_SUCCESS; i++) {
+        status = register_one(watchdog, &duties[i], main, pconf);
+    }
+    return status;
 }
 
 void jfm_janitor_start(apr_pool_t *pconf, server_rec *main)
@@ -107,15 +158,13 @@ void jfm_janitor_start(apr_pool_t *pconf, server_rec *main)
     };
     apr_status_t status = APR_ENOTIMPL;
     if (watchdog.get_instance && watchdog.register_callback) {
-        status = register_one(&watchdog, "_jabberfiles_sweep_", 1, sweep_all, main, pconf);
-    }
-    if (status == APR_SUCCESS) {
-        status = register_one(&watchdog, "_jabberfiles_child_", 0, retry_cancels, main, pconf);
+        status = register_all(&watchdog, main, pconf);
     }
     if (status != APR_SUCCESS) {
         ap_log_error(
             APLOG_MARK, APLOG_CRIT, status, main,
             JFLOGNO(0063) "mod_watchdog is needed and cannot be used: expired files stay on "
-                          "the disk and broken uploads keep their quota");
+                          "the disk, broken uploads keep their quota, and the ledger does not "
+                          "learn what is transferred");
     }
 }

@@ -1,4 +1,4 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_pages.h"
 
 #include <string.h>
 
@@ -19,6 +19,7 @@ int jfm_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     stores = NULL;
     jfm_slot_secrets_pre_config(pconf);
     jfm_slot_tokens_pre_config(pconf);
+    jfm_feed_pre_config();
     return OK;
 }
 
@@ -110,6 +111,7 @@ int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
             continue;
         }
         is_used = 1;
+        jfm_look_for_area_terms(server);
         if (first_with_store(main, config) == config && set_up(server, ptemp) != OK) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -121,6 +123,7 @@ int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
             return HTTP_INTERNAL_SERVER_ERROR;
         }
         jfm_janitor_start(pconf, main);
+        jfm_flush_at_end(pconf, main);
     }
     return OK;
 }
@@ -149,12 +152,27 @@ static jf_service_t *open_service(const jfm_server_config_t *config, const serve
     jf_service_t *service = NULL;
     jf_err_t *err =
         jf_service_open(&service, config->store, config->database, jfm_durability(config), pchild);
+    if (!err) {
+        err = jf_service_open_traffic(service, config->store, pchild);
+    }
     if (err) {
         ap_log_error(APLOG_MARK, APLOG_ERR, err->status, server,
                      JFLOGNO(0005) "store %s: %s; this child answers 503", config->store,
                      err->text);
+        return NULL;
     }
     return service;
+}
+
+/* A virtual host without a directive of ours has the very configuration of the main server. */
+static int is_listed(const jfm_server_config_t *config)
+{
+    for (int i = 0; i < stores->nelts; i++) {
+        if (APR_ARRAY_IDX(stores, i, const jfm_server_config_t *) == config) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 void jfm_child_init(apr_pool_t *pchild, server_rec *main)
@@ -167,13 +185,14 @@ void jfm_child_init(apr_pool_t *pchild, server_rec *main)
             continue;
         }
         const jfm_server_config_t *first = first_with_store(main, config);
-        if (first == config) {
+        if (first != config) {
+            config->service = first->service;
+        } else if (!is_listed(config)) {
             config->service = open_service(config, server, pchild);
             APR_ARRAY_PUSH(stores, const jfm_server_config_t *) = config;
-        } else {
-            config->service = first->service;
         }
     }
+    jfm_wire_child_init(pchild);
     jfm_janitor_child_init(pchild);
     jfm_daemon_child_init();
     jf_err_t *err = jf_err_first(jfm_guess_child_init(pchild), jfm_waiting_child_init(pchild));

@@ -49,13 +49,14 @@ static jf_err_t *read_area(jfm_list_t *list, request_rec *r)
     jf_err_t *err =
         jf_ledger_area_get(&list->area, request->server->service->ledger, list->jid, r->pool);
     if (err && err->code == JF_ERR_NOT_FOUND) {
-        list->area = (jf_area_t){.jid = list->jid, .quota_bytes = JF_QUOTA_DEFAULT};
+        list->area = (jf_area_t){
+            .jid = list->jid,
+            .quota_bytes = JF_QUOTA_DEFAULT,
+            .transfer = {.quota_bytes = JF_QUOTA_DEFAULT, .period = JF_PERIOD_DEFAULT},
+        };
         err = NULL;
     }
-    list->quota_bytes = list->area.quota_bytes == JF_QUOTA_DEFAULT
-                            ? jfm_quota_bytes(request->config)
-                            : list->area.quota_bytes;
-    return err;
+    return err ? err : jfm_usage(&list->usage, r, &list->area);
 }
 
 static jf_err_t *read_files(jfm_list_t *list, request_rec *r, const page_t *page)

@@ -1,4 +1,4 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_pages.h"
 
 #include <apr_strings.h>
 
@@ -31,20 +31,75 @@ static const char *time_or_never(request_rec *r, apr_time_t time_us)
 static void put_head(request_rec *r, const jfm_list_t *list)
 {
     const char *title = escape(r, apr_pstrcat(r->pool, list->jid, "/", list->prefix, NULL));
-    const char *quota = list->quota_bytes == JF_UNLIMITED
-                            ? "no limit"
-                            : jf_units_format_bytes(list->quota_bytes, r->pool);
     ap_rprintf(r,
                "<!DOCTYPE html>\n<html lang=\"en\"><head>\n<meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width\">\n"
                "<title>%s</title>\n<style>%s</style>\n</head><body>\n<h1>%s</h1>\n",
                title, page_style, title);
+}
+
+static void put_stored(request_rec *r, const jfm_list_t *list)
+{
+    const char *quota = list->usage.quota_bytes == JF_UNLIMITED
+                            ? "no limit"
+                            : jf_units_format_bytes(list->usage.quota_bytes, r->pool);
     ap_rprintf(r, "<p>%s used of %s", jf_units_format_bytes(list->area.used_bytes, r->pool), quota);
     if (list->area.reserved_bytes > 0) {
         ap_rprintf(r, ", %s promised to uploads",
                    jf_units_format_bytes(list->area.reserved_bytes, r->pool));
     }
     ap_rputs(".</p>\n", r);
+}
+
+/* What the current period and the next one are called. */
+static const char *this_period(request_rec *r, const jfm_usage_t *usage)
+{
+    switch (usage->period) {
+    case JF_PERIOD_DAY:
+        return "today";
+    case JF_PERIOD_WEEK:
+        return "this week";
+    case JF_PERIOD_MONTH:
+        return "this month";
+    default:
+        return apr_pstrcat(r->pool, "since ", time_or_never(r, usage->period_start_us), NULL);
+    }
+}
+
+static const char *next_period(const jfm_usage_t *usage)
+{
+    switch (usage->period) {
+    case JF_PERIOD_DAY:
+        return "day";
+    case JF_PERIOD_WEEK:
+        return "week";
+    case JF_PERIOD_MONTH:
+        return "month";
+    default:
+        return "period";
+    }
+}
+
+static void put_transferred(request_rec *r, const jfm_usage_t *usage)
+{
+    const char *bytes = jf_units_format_bytes(usage->transferred_bytes, r->pool);
+    const char *end = time_or_never(r, usage->period_end_us);
+    if (usage->transferred_bytes == JFM_NOT_COUNTED) {
+        return;
+    }
+    if (usage->transfer_quota_bytes == JF_UNLIMITED) {
+        ap_rprintf(r, "<p>%s downloaded %s; there is no limit.</p>\n", bytes,
+                   this_period(r, usage));
+        return;
+    }
+    ap_rprintf(r, "<p>%s of %s downloaded %s; ", bytes,
+               jf_units_format_bytes(usage->transfer_quota_bytes, r->pool), this_period(r, usage));
+    if (usage->transferred_bytes < usage->transfer_quota_bytes) {
+        ap_rprintf(r, "the next %s begins %s.</p>\n", next_period(usage), end);
+    } else {
+        ap_rprintf(r, "links work again when the next %s begins, %s.</p>\n", next_period(usage),
+                   end);
+    }
 }
 
 static void put_row(request_rec *r, const jf_file_t *file)
@@ -79,6 +134,8 @@ int jfm_list_as_html(request_rec *r, const jfm_list_t *list)
     jfm_set_page_policy(r, page_style);
     ap_set_content_type(r, "text/html; charset=utf-8");
     put_head(r, list);
+    put_stored(r, list);
+    put_transferred(r, &list->usage);
     put_files(r, list);
     if (list->next_url) {
         ap_rprintf(r, "<p><a href=\"%s\">Next page</a></p>\n", escape(r, list->next_url));

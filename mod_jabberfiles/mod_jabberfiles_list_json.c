@@ -1,4 +1,4 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_pages.h"
 
 #include <stdlib.h>
 
@@ -30,6 +30,19 @@ static json_t *file_as_json(request_rec *r, const jf_file_t *file)
     return object;
 }
 
+static void add_transfer(json_t *object, const jfm_usage_t *usage, apr_pool_t *pool)
+{
+    json_object_set_new(object, "transferred_bytes",
+                        usage->transferred_bytes == JFM_NOT_COUNTED
+                            ? json_null()
+                            : json_integer(usage->transferred_bytes));
+    json_object_set_new(object, "transfer_quota_bytes", bytes_or_null(usage->transfer_quota_bytes));
+    json_object_set_new(object, "transfer_period",
+                        json_string(jf_period_format(usage->period, pool)));
+    json_object_set_new(object, "period_start", time_or_null(usage->period_start_us, pool));
+    json_object_set_new(object, "period_end", time_or_null(usage->period_end_us, pool));
+}
+
 static json_t *list_as_json(request_rec *r, const jfm_list_t *list)
 {
     json_t *files = json_array();
@@ -40,7 +53,8 @@ static json_t *list_as_json(request_rec *r, const jfm_list_t *list)
     json_object_set_new(object, "area", json_string(list->jid));
     json_object_set_new(object, "used_bytes", json_integer(list->area.used_bytes));
     json_object_set_new(object, "reserved_bytes", json_integer(list->area.reserved_bytes));
-    json_object_set_new(object, "quota_bytes", bytes_or_null(list->quota_bytes));
+    json_object_set_new(object, "quota_bytes", bytes_or_null(list->usage.quota_bytes));
+    add_transfer(object, &list->usage, r->pool);
     json_object_set_new(object, "files", files);
     json_object_set_new(object, "next", list->next_url ? json_string(list->next_url) : json_null());
     return object;

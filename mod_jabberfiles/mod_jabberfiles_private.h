@@ -54,16 +54,24 @@ typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
     NUM(apr_int64_t, guess_period_us)                                                  \
     NUM(int, has_tls_proxy)                                                            \
     PTR(apr_array_header_t *, slot_secrets) /* of const jf_slot_secret_t * */          \
-    NUM(int, has_slot_service)
+    NUM(int, has_slot_service)                                                         \
+    NUM(apr_int64_t, transfer_quota_bytes)                                             \
+    NUM(apr_int64_t, transfer_period) /* a jf_period_t */                              \
+    NUM(int, counts_owner)                                                             \
+    NUM(apr_int64_t, rate_bytes_per_s)                                                 \
+    NUM(apr_int64_t, upload_rate_bytes_per_s)                                          \
+    NUM(int, is_metered)                                                               \
+    NUM(int, shows_jids)
 
 /* Where things are, and whom they are for. */
-#define JFM_SERVER_MEMBERS(NUM, PTR)                                      \
-    NUM(int, has_location) /* some <Location> of this server is a BASE */ \
-    PTR(const char *, store)                                              \
-    PTR(const char *, database)                                           \
-    NUM(int, durability)                                                  \
-    PTR(apr_array_header_t *, domains) /* of jf_domain_t * */             \
-    PTR(const char *, daemon)          /* of the main server */           \
+#define JFM_SERVER_MEMBERS(NUM, PTR)                                        \
+    NUM(int, has_location)   /* some <Location> of this server is a BASE */ \
+    NUM(int, has_area_terms) /* some section has terms for some areas */    \
+    PTR(const char *, store)                                                \
+    PTR(const char *, database)                                             \
+    NUM(int, durability)                                                    \
+    PTR(apr_array_header_t *, domains) /* of jf_domain_t * */               \
+    PTR(const char *, daemon)          /* of the main server */             \
     PTR(jf_service_t *, service)       /* of this process, set in child_init */
 
 #define JFM_DECLARE(type, name) type name;
@@ -86,6 +94,14 @@ const char *jfm_directive_base(const cmd_parms *cmd);
 const char *jfm_add_slot_secret(cmd_parms *cmd, void *dir, const char *kind, const char *file,
                                 const char *option);
 
+/** mod_jabberfiles_traffic_directives.c: quota and rates of transfers. */
+const char *jfm_set_transfer_quota(cmd_parms *cmd, void *dir, const char *size, const char *period);
+const char *jfm_set_rate(cmd_parms *cmd, void *dir, const char *text);
+const char *jfm_set_upload_rate(cmd_parms *cmd, void *dir, const char *text);
+const char *jfm_set_count_owner(cmd_parms *cmd, void *dir, int is_on);
+const char *jfm_set_meter(cmd_parms *cmd, void *dir, int is_on);
+const char *jfm_set_show_jids(cmd_parms *cmd, void *dir, int is_on);
+
 void *jfm_dir_config_create(apr_pool_t *pool, char *path);
 void *jfm_dir_config_merge(apr_pool_t *pool, void *base, void *add);
 void *jfm_server_config_create(apr_pool_t *pool, server_rec *server);
@@ -101,6 +117,11 @@ apr_interval_time_t jfm_expire_us(const jfm_dir_config_t *config);
 jfm_cors_t jfm_cors(const jfm_dir_config_t *config);
 jf_durability_t jfm_durability(const jfm_server_config_t *config);
 jf_guess_limits_t jfm_guess_limits(const jfm_dir_config_t *config);
+apr_int64_t jfm_transfer_quota_bytes(const jfm_dir_config_t *config);
+jf_period_t jfm_transfer_period(const jfm_dir_config_t *config);
+apr_int64_t jfm_rate_bytes_per_s(const jfm_dir_config_t *config);
+apr_int64_t jfm_upload_rate_bytes_per_s(const jfm_dir_config_t *config);
+int jfm_is_metered(const jfm_dir_config_t *config);
 const char *jfm_daemon_path(const jfm_server_config_t *config);
 
 /* ---- a request ---- */
@@ -121,6 +142,66 @@ typedef struct jfm_request_t {
 /** What the module knows of a request; NULL if the request is not for it. */
 jfm_request_t *jfm_request(const request_rec *r);
 
+/* ---- traffic ---- */
+
+/** mod_jabberfiles_terms.c: what an area may transfer: its own terms, or the configuration's. */
+typedef struct jfm_terms_t {
+    jf_traffic_key_t key;
+    apr_int64_t quota_bytes;        /**< downloaded per key.period, or JF_UNLIMITED */
+    apr_int64_t rate_bytes_per_s;   /**< of all downloads together, or JF_UNLIMITED */
+    apr_int64_t upload_bytes_per_s; /**< of all uploads together, or JF_UNLIMITED */
+} jfm_terms_t;
+void jfm_terms(jfm_terms_t *terms, const jfm_dir_config_t *config, apr_int64_t area_id,
+               const jf_transfer_limit_t *of_area);
+
+/** mod_jabberfiles_usage.c: how much of both quotas of an area is used. */
+typedef struct jfm_usage_t {
+    apr_int64_t used_bytes;
+    apr_int64_t quota_bytes; /**< or JF_UNLIMITED */
+    apr_int64_t transferred_bytes;
+    apr_int64_t transfer_quota_bytes; /**< or JF_UNLIMITED */
+    jf_period_t period;
+    apr_time_t period_start_us;
+    apr_time_t period_end_us;
+} jfm_usage_t;
+jf_err_t *jfm_usage(jfm_usage_t *usage, request_rec *r, const jf_area_t *area);
+/** Tells it to an owner who has uploaded, in header fields; an error is logged only. */
+void jfm_set_usage_headers(request_rec *r, apr_int64_t area_id);
+
+/** mod_jabberfiles_meter.c: a download, from its admission to the last byte. */
+void jfm_register_meter(void);
+/** OK and the answer is counted from here on; or the status to refuse with. */
+int jfm_meter_download(request_rec *r, const jf_file_t *file);
+
+/** mod_jabberfiles_meter_upload.c: the same for what is received. */
+typedef struct jfm_upload_meter_t jfm_upload_meter_t;
+jfm_upload_meter_t *jfm_meter_upload(request_rec *r, const jf_area_t *area,
+                                     apr_int64_t length_bytes);
+/** How much to read at once; the result of jfm_meter_upload may be NULL in all of these. */
+apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter);
+/** After each piece; waits if the area's uploads are too fast. */
+void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes);
+void jfm_meter_upload_end(jfm_upload_meter_t *meter, int is_file);
+
+/** mod_jabberfiles_wire.c: connections that downloads of this process go over. */
+int jfm_wire_pre_connection(conn_rec *c, void *socket);
+void jfm_wire_child_init(apr_pool_t *pchild);
+/** Ten times a second: progress, and each download's share of its area's rate. */
+void jfm_wire_tick(apr_time_t now_us);
+
+/** mod_jabberfiles_feed.c: paced downloads over TLS; says that there may be some. */
+void jfm_register_feed(void);
+void jfm_feed_pre_config(void);
+void jfm_feed_expect(void);
+
+/** mod_jabberfiles_flush.c: brings the ledger up to date, now in a child or when httpd ends. */
+void jfm_flush(const jf_service_t *service, server_rec *server, apr_pool_t *pool);
+void jfm_flush_at_end(apr_pool_t *pconf, server_rec *main);
+
+/** mod_jabberfiles_metrics.c: the page for Prometheus, a handler of its own. */
+#define JFM_METRICS_HANDLER "jabberfiles-metrics"
+int jfm_metrics(request_rec *r);
+
 /* ---- parts ---- */
 
 /** mod_jabberfiles_life.c: from reading the configuration to the end of a child. */
@@ -138,6 +219,10 @@ const apr_array_header_t *jfm_stores(void);
 /** mod_jabberfiles_setup.c: creates store and ledger of @a config as the user that children run as.
  */
 jf_err_t *jfm_setup(const jfm_server_config_t *config, server_rec *server, apr_pool_t *pool);
+/** mod_jabberfiles_helper.c: lets a short-lived process with the children's user do @a work. */
+typedef jf_err_t *jfm_work_t(const jfm_server_config_t *config, apr_pool_t *pool);
+jf_err_t *jfm_help(jfm_work_t *work, const jfm_server_config_t *config, server_rec *server,
+                   apr_pool_t *pool);
 
 /** mod_jabberfiles_map.c: what a URL means. */
 int jfm_translate(request_rec *r);
@@ -254,7 +339,7 @@ typedef struct jfm_list_t {
     const char *jid;
     const char *prefix;
     jf_area_t area; /**< zeros if nothing was uploaded yet */
-    apr_int64_t quota_bytes;
+    jfm_usage_t usage;
     const apr_array_header_t *files; /**< of jf_file_t */
     const char *next_url;            /**< of the next page, or NULL */
 } jfm_list_t;
@@ -293,6 +378,8 @@ void jfm_status_count(request_rec *r);
 /** The same for what was refused without an error page, such as 412 of the default handler. */
 int jfm_status_count_late(request_rec *r);
 void jfm_register_status(void);
+/** Sums over the stores of this httpd. */
+jf_err_t *jfm_status_totals(jf_totals_t *totals, apr_pool_t *pool);
 
 /** mod_jabberfiles_janitor.c: sweeping in the background. */
 void jfm_janitor_start(apr_pool_t *pconf, server_rec *main);

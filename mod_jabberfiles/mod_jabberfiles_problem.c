@@ -68,6 +68,9 @@ static void add_facts(json_t *problem, const jf_err_t *err)
 {
     if (err->code == JF_ERR_TOO_LARGE) {
         add_fact(problem, "max_file_size_bytes", err->limit_bytes);
+    } else if (err->code == JF_ERR_TRANSFER_QUOTA) {
+        add_fact(problem, "transfer_quota_bytes", err->limit_bytes);
+        add_fact(problem, "transferred_bytes", err->used_bytes);
     } else {
         add_fact(problem, "quota_bytes", err->limit_bytes);
         add_fact(problem, "used_bytes", err->used_bytes);

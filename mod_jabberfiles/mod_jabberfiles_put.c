@@ -26,6 +26,7 @@ static int answer(request_rec *r, const jf_file_t *file, int created)
 {
     apr_table_setn(r->headers_out, "Link",
                    apr_pstrcat(r->pool, "<", jfm_link_url(r, file), ">; rel=\"alternate\"", NULL));
+    jfm_set_usage_headers(r, file->area_id);
     return jfm_answer_upload(r, file, created, jfm_area_url(r, file->jid, file->path));
 }
 

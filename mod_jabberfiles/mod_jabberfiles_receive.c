@@ -4,9 +4,6 @@
 
 #include "jf_digest.h"
 
-/* What one turn asks of the input filters; they give less if less is there. */
-#define READ_BYTES (256 * 1024)
-
 /* ---- what the header says; nothing is read before all of it is checked ---- */
 
 int jfm_check_content_fields(request_rec *r)
@@ -68,7 +65,13 @@ jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r)
 
 /* ---- the content ---- */
 
-static jf_err_t *write_brigade(int *seen_eos, jf_upload_t *upload, apr_bucket_brigade *bb,
+/* What one turn did. */
+typedef struct turn_t {
+    int seen_eos;
+    apr_int64_t received_bytes;
+} turn_t;
+
+static jf_err_t *write_brigade(turn_t *turn, jf_upload_t *upload, apr_bucket_brigade *bb,
                                apr_pool_t *pool)
 {
     for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
@@ -76,7 +79,7 @@ static jf_err_t *write_brigade(int *seen_eos, jf_upload_t *upload, apr_bucket_br
         const char *data;
         apr_size_t length;
         if (APR_BUCKET_IS_EOS(b)) {
-            *seen_eos = 1;
+            turn->seen_eos = 1;
             return NULL;
         }
         if (APR_BUCKET_IS_METADATA(b)) {
@@ -86,6 +89,7 @@ static jf_err_t *write_brigade(int *seen_eos, jf_upload_t *upload, apr_bucket_br
         if (status != APR_SUCCESS) {
             return jf_err_from_system(status, pool, "cannot read the content");
         }
+        turn->received_bytes += (apr_int64_t)length;
         JF_TRY(jf_upload_write(upload, data, length));
     }
     return NULL;
@@ -99,24 +103,41 @@ static int broken_off(request_rec *r, const jf_upload_request_t *upload, apr_sta
     return ap_map_http_request_error(status, HTTP_BAD_REQUEST);
 }
 
-static int receive(request_rec *r, const jf_upload_request_t *request, jf_upload_t *upload)
+static int receive(request_rec *r, const jf_upload_request_t *request, jf_upload_t *upload,
+                   jfm_upload_meter_t *meter)
 {
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    int seen_eos = 0;
-    while (!seen_eos) {
-        apr_status_t status =
-            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, READ_BYTES);
+    turn_t turn = {0};
+    while (!turn.seen_eos) {
+        apr_status_t status = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES,
+                                             APR_BLOCK_READ, jfm_meter_piece_bytes(meter));
         if (status != APR_SUCCESS) {
             return broken_off(r, request, status);
         }
-        jf_err_t *err = write_brigade(&seen_eos, upload, bb, r->pool);
+        turn.received_bytes = 0;
+        jf_err_t *err = write_brigade(&turn, upload, bb, r->pool);
         apr_brigade_cleanup(bb);
+        jfm_meter_received(meter, turn.received_bytes);
         if (err) {
             return jfm_refuse(r, err);
         }
     }
     jfm_request(r)->body_was_taken = 1;
     return OK;
+}
+
+/* From the first byte to the row in the ledger. */
+static int take(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request,
+                jf_upload_t *upload, jfm_upload_meter_t *meter)
+{
+    int status = receive(r, request, upload, meter);
+    if (status != OK) {
+        /* At once, and not when the pool goes: the client may try again before that. */
+        jf_upload_abort(upload);
+        return status;
+    }
+    jf_err_t *err = jf_upload_finish(file, created, upload, apr_time_now());
+    return err ? jfm_refuse(r, err) : OK;
 }
 
 int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request)
@@ -127,15 +148,11 @@ int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_r
     if (err) {
         return jfm_refuse(r, err);
     }
-    int status = receive(r, request, upload);
+    jfm_upload_meter_t *meter = jfm_meter_upload(r, jf_upload_area(upload), request->length_bytes);
+    int status = take(file, created, r, request, upload, meter);
+    jfm_meter_upload_end(meter, status == OK);
     if (status != OK) {
-        /* At once, and not when the pool goes: the client may try again before that. */
-        jf_upload_abort(upload);
         return status;
-    }
-    err = jf_upload_finish(file, created, upload, apr_time_now());
-    if (err) {
-        return jfm_refuse(r, err);
     }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   JFLOGNO(0031) "%s/%s: %s, %" APR_INT64_T_FMT " bytes in %" APR_TIME_T_FMT " ms",

@@ -1,185 +1,173 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_pages.h"
 
-#include <apr_atomic.h>
 #include <apr_optional_hooks.h>
-#include <apr_shm.h>
+#include <apr_strings.h>
 #include <mod_status.h>
 
-/*
- * Refusals are counted in memory that all processes share, from one restart of httpd to the next.
- * What the ledger knows is asked when somebody looks.
- */
+#include "jf_units.h"
 
-/* Name in "?auto", then what a person reads. */
-#define CAUSES(X)                                      \
-    X(BadRequest, "bad request (400, 411, 415)")       \
-    X(Unauthorized, "not logged in (401)")             \
-    X(Forbidden, "not allowed (403)")                  \
-    X(NotFound, "nothing there (404)")                 \
-    X(Method, "method not allowed (405)")              \
-    X(UsedSlot, "slot used before (409)")              \
-    X(Precondition, "precondition failed (412)")       \
-    X(TooLarge, "file too large (413)")                \
-    X(TooMany, "too many wrong passwords (429)")       \
-    X(Quota, "disk quota (507, 402)")                  \
-    X(DiskFull, "disk full (507, 402)")                \
-    X(Unavailable, "ledger busy or unavailable (503)") \
-    X(NoVerdict, "no login at a Jabber server (503)")  \
-    X(Error, "server error (500)")                     \
-    X(Other, "other")
+#define INT APR_INT64_T_FMT
 
-#define AS_ENUM(name, text) CAUSE_##name,
-typedef enum { CAUSES(AS_ENUM) CAUSE_COUNT } cause_t;
+/* More than a person reads. */
+#define ROWS_MAX 100
 
-#define AS_NAME(name, text) #name,
-static const char *const cause_names[] = {CAUSES(AS_NAME)};
+/* What is known when somebody looks. */
+typedef struct section_t {
+    int has_totals; /* the ledgers can be read */
+    jf_totals_t totals;
+    int has_traffic;
+    jf_traffic_totals_t traffic;
+    const apr_array_header_t *active; /* of jfm_active_t */
+    jfm_activity_t downloads;
+    jfm_activity_t uploads;
+    const apr_array_header_t *refusals; /* of jfm_refusal_t */
+} section_t;
 
-#define AS_TEXT(name, text) text,
-static const char *const cause_texts[] = {CAUSES(AS_TEXT)};
-
-/* In shared memory; NULL while the configuration is read. Set in post_config, inherited by
- * children. */
-static apr_uint32_t *counters;
-
-static apr_status_t forget_counters(void *data)
+static void look(section_t *section, request_rec *r)
 {
-    (void)data;
-    counters = NULL;
-    return APR_SUCCESS;
-}
-
-jf_err_t *jfm_status_create(apr_pool_t *pconf)
-{
-    apr_shm_t *shm;
-    apr_status_t status = apr_shm_create(&shm, CAUSE_COUNT * sizeof(*counters), NULL, pconf);
-    if (status != APR_SUCCESS) {
-        return jf_err_from_system(status, pconf, "cannot create shared memory for the counters");
+    jf_err_t *err = jfm_status_totals(&section->totals, r->pool);
+    if (err) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, err->status, r, JFLOGNO(0050) "server-status: %s",
+                      err->text);
     }
-    counters = apr_shm_baseaddr_get(shm);
-    for (int i = 0; i < CAUSE_COUNT; i++) {
-        apr_atomic_set32(&counters[i], 0);
+    section->has_totals = !err;
+    section->has_traffic = jfm_traffic_totals(&section->traffic);
+    section->active = jfm_active_transfers(r->pool);
+    section->downloads = jfm_activity(section->active, JF_TRANSFER_DOWNLOAD);
+    section->uploads = jfm_activity(section->active, JF_TRANSFER_UPLOAD);
+    section->refusals = jfm_refusals(r->pool);
+}
+
+/* ---- for programs ---- */
+
+static void show_short(request_rec *r, const section_t *section)
+{
+    if (section->has_totals) {
+        ap_rprintf(r,
+                   "JabberFilesAreas: %" INT "\nJabberFilesFiles: %" INT "\nJabberFilesBytes: %" INT
+                   "\nJabberFilesUploadsInFlight: %" INT "\n",
+                   section->totals.areas, section->totals.files, section->totals.used_bytes,
+                   section->totals.uploads_in_flight);
     }
-    apr_pool_cleanup_register(pconf, NULL, forget_counters, apr_pool_cleanup_null);
-    return NULL;
-}
-
-/* ---- counting ---- */
-
-static cause_t cause_of(int status, const jf_err_t *err)
-{
-    switch (status) {
-    case HTTP_BAD_REQUEST:
-    case HTTP_LENGTH_REQUIRED:
-    case HTTP_UNSUPPORTED_MEDIA_TYPE:
-        return CAUSE_BadRequest;
-    case HTTP_UNAUTHORIZED:
-        return CAUSE_Unauthorized;
-    case HTTP_FORBIDDEN:
-        return CAUSE_Forbidden;
-    case HTTP_NOT_FOUND:
-        return CAUSE_NotFound;
-    case HTTP_METHOD_NOT_ALLOWED:
-        return CAUSE_Method;
-    case HTTP_CONFLICT:
-        return CAUSE_UsedSlot;
-    case HTTP_PRECONDITION_FAILED:
-        return CAUSE_Precondition;
-    case HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return CAUSE_TooLarge;
-    case HTTP_TOO_MANY_REQUESTS:
-        return CAUSE_TooMany;
-    case HTTP_PAYMENT_REQUIRED:
-    case HTTP_INSUFFICIENT_STORAGE:
-        return err && err->code == JF_ERR_DISK_FULL ? CAUSE_DiskFull : CAUSE_Quota;
-    case HTTP_SERVICE_UNAVAILABLE:
-        return err && err->code == JF_ERR_NO_VERDICT ? CAUSE_NoVerdict : CAUSE_Unavailable;
-    case HTTP_INTERNAL_SERVER_ERROR:
-        return CAUSE_Error;
-    default:
-        return CAUSE_Other;
+    if (section->has_traffic) {
+        ap_rprintf(r, "JabberFilesSentBytes: %" INT "\nJabberFilesReceivedBytes: %" INT "\n",
+                   section->traffic.sent_bytes, section->traffic.received_bytes);
     }
-}
-
-void jfm_status_count(request_rec *r)
-{
-    jfm_request_t *request = jfm_request(r);
-    if (request && !request->is_counted && counters && ap_is_HTTP_ERROR(r->status)) {
-        request->is_counted = 1;
-        apr_atomic_inc32(&counters[cause_of(r->status, request->err)]);
-    }
-}
-
-int jfm_status_count_late(request_rec *r)
-{
-    jfm_status_count(r);
-    return DECLINED;
-}
-
-/* ---- showing ---- */
-
-static void show_short(request_rec *r, const jf_totals_t *totals)
-{
     ap_rprintf(r,
-               "JabberFilesAreas: %" APR_INT64_T_FMT "\nJabberFilesFiles: %" APR_INT64_T_FMT
-               "\nJabberFilesBytes: %" APR_INT64_T_FMT
-               "\nJabberFilesUploadsInFlight: %" APR_INT64_T_FMT "\n",
-               totals->areas, totals->files, totals->used_bytes, totals->uploads_in_flight);
-    for (int i = 0; i < CAUSE_COUNT; i++) {
-        ap_rprintf(r, "JabberFilesRefusals%s: %u\n", cause_names[i],
-                   apr_atomic_read32(&counters[i]));
+               "JabberFilesActiveDownloads: %" INT "\nJabberFilesActiveUploads: %" INT
+               "\nJabberFilesDownloadRate: %" INT "\nJabberFilesUploadRate: %" INT "\n",
+               section->downloads.transfers, section->uploads.transfers,
+               section->downloads.bytes_per_s, section->uploads.bytes_per_s);
+    for (int i = 0; i < section->refusals->nelts; i++) {
+        const jfm_refusal_t *refusal = &APR_ARRAY_IDX(section->refusals, i, jfm_refusal_t);
+        ap_rprintf(r, "JabberFilesRefusals%s: %u\n", refusal->name, refusal->requests);
     }
 }
 
-static void show_long(request_rec *r, const jf_totals_t *totals)
+/* ---- for people ---- */
+
+static const char *rate(apr_int64_t bytes_per_s, apr_pool_t *pool)
 {
+    return apr_pstrcat(pool, jf_units_format_bytes(bytes_per_s, pool), "/s", NULL);
+}
+
+static void show_sums(request_rec *r, const section_t *section)
+{
+    ap_rputs("<hr>\n<h2>Jabber file areas</h2>\n<dl>\n", r);
+    if (section->has_totals) {
+        ap_rprintf(r,
+                   "<dt>%" INT " areas, %" INT " files, %" INT " bytes</dt>\n<dt>%" INT
+                   " uploads in flight</dt>\n",
+                   section->totals.areas, section->totals.files, section->totals.used_bytes,
+                   section->totals.uploads_in_flight);
+    } else {
+        ap_rputs("<dt>The ledger cannot be read; the error log says why</dt>\n", r);
+    }
+    if (section->has_traffic) {
+        ap_rprintf(r,
+                   "<dt>%" INT " bytes sent in %" INT " downloads, %" INT " bytes received in %" INT
+                   " uploads</dt>\n",
+                   section->traffic.sent_bytes, section->traffic.downloads,
+                   section->traffic.received_bytes, section->traffic.uploads);
+    }
     ap_rprintf(r,
-               "<hr>\n<h2>Jabber file areas</h2>\n<dl>\n<dt>%" APR_INT64_T_FMT
-               " areas, %" APR_INT64_T_FMT " files, %" APR_INT64_T_FMT
-               " bytes</dt>\n<dt>%" APR_INT64_T_FMT " uploads in flight</dt>\n</dl>\n"
-               "<table><tr><th>Refused since the last restart</th><th>Requests</th></tr>\n",
-               totals->areas, totals->files, totals->used_bytes, totals->uploads_in_flight);
-    for (int i = 0; i < CAUSE_COUNT; i++) {
-        ap_rprintf(r, "<tr><td>%s</td><td>%u</td></tr>\n", cause_texts[i],
-                   apr_atomic_read32(&counters[i]));
+               "<dt>Long transfers in progress: %" INT " downloads, %s; %" INT
+               " uploads, %s</dt>\n</dl>\n",
+               section->downloads.transfers, rate(section->downloads.bytes_per_s, r->pool),
+               section->uploads.transfers, rate(section->uploads.bytes_per_s, r->pool));
+}
+
+/* JIDs stay out of a page that may be open to many, unless the operator wants them there. */
+static const char *area_name(request_rec *r, const jfm_active_t *active)
+{
+    const char *jid = NULL;
+    if (jfm_dir_config(r)->shows_jids == 1) {
+        jf_err_t *err =
+            jf_ledger_area_jid(&jid, active->service->ledger, active->transfer.area_id, r->pool);
+        jid = err ? NULL : ap_escape_html(r->pool, jid);
+    }
+    if (!jid) {
+        jid = apr_psprintf(r->pool, "%" INT, active->transfer.area_id);
+    }
+    return jfm_stores()->nelts > 1 ? apr_psprintf(r->pool, "%d: %s", active->store, jid) : jid;
+}
+
+static void show_row(request_rec *r, const jfm_active_t *active)
+{
+    const jf_active_t *transfer = &active->transfer;
+    ap_rprintf(
+        r,
+        "<tr><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td>"
+        "<td>%s</td></tr>\n",
+        area_name(r, active), transfer->direction == JF_TRANSFER_DOWNLOAD ? "download" : "upload",
+        transfer->size_bytes < 0 ? "unknown" : jf_units_format_bytes(transfer->size_bytes, r->pool),
+        jf_units_format_bytes(transfer->done_bytes, r->pool), rate(transfer->bytes_per_s, r->pool),
+        transfer->is_paced ? "yes" : "no",
+        ap_ht_time(r->pool, transfer->started_us, "%Y-%m-%d %H:%M:%S UTC", 1));
+}
+
+static void show_active(request_rec *r, const apr_array_header_t *active)
+{
+    int rows = active->nelts < ROWS_MAX ? active->nelts : ROWS_MAX;
+    if (rows == 0) {
+        return;
+    }
+    ap_rputs("<table><tr><th>Area</th><th>Direction</th><th>Size</th><th>Done</th><th>Rate</th>"
+             "<th>Limited</th><th>Since</th></tr>\n",
+             r);
+    for (int i = 0; i < rows; i++) {
+        show_row(r, &APR_ARRAY_IDX(active, i, jfm_active_t));
+    }
+    ap_rputs("</table>\n", r);
+    if (rows < active->nelts) {
+        ap_rprintf(r, "<p>These are the fastest; there are %d more.</p>\n", active->nelts - rows);
+    }
+}
+
+static void show_refusals(request_rec *r, const apr_array_header_t *refusals)
+{
+    ap_rputs("<table><tr><th>Refused since the last restart</th><th>Requests</th></tr>\n", r);
+    for (int i = 0; i < refusals->nelts; i++) {
+        const jfm_refusal_t *refusal = &APR_ARRAY_IDX(refusals, i, jfm_refusal_t);
+        ap_rprintf(r, "<tr><td>%s</td><td>%u</td></tr>\n", refusal->text, refusal->requests);
     }
     ap_rputs("</table>\n", r);
 }
 
-static jf_err_t *add_totals(jf_totals_t *sum, apr_pool_t *pool)
-{
-    const apr_array_header_t *stores = jfm_stores();
-    for (int i = 0; i < stores->nelts; i++) {
-        const jf_service_t *service =
-            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
-        jf_totals_t totals = {0};
-        if (service) {
-            JF_TRY(jf_ledger_totals(&totals, service->ledger, pool));
-        }
-        sum->areas += totals.areas;
-        sum->files += totals.files;
-        sum->used_bytes += totals.used_bytes;
-        sum->uploads_in_flight += totals.uploads_in_flight;
-    }
-    return NULL;
-}
-
 static int show(request_rec *r, int flags)
 {
-    jf_totals_t totals = {0};
-    if (!counters || !jfm_stores()) {
+    section_t section;
+    if (!jfm_stores() || jfm_stores()->nelts == 0) {
         return DECLINED;
     }
-    jf_err_t *err = add_totals(&totals, r->pool);
-    if (err) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, err->status, r, JFLOGNO(0050) "server-status: %s",
-                      err->text);
-        return DECLINED;
-    }
+    look(&section, r);
     if (flags & AP_STATUS_SHORT) {
-        show_short(r, &totals);
-    } else {
-        show_long(r, &totals);
+        show_short(r, &section);
+        return OK;
     }
+    show_sums(r, &section);
+    show_active(r, section.active);
+    show_refusals(r, section.refusals);
     return OK;
 }
 

@@ -14,6 +14,9 @@ from config import Site
 HOSTILE_NAMES = ("<script>alert(1)</script>", '"onmouseover="x', "'quote'", "a&amp;b", "&lt;",
                  "<img src=x onerror=y>.png", "--><b>", "javascript:alert(1)", "日本.txt",
                  "a b+c%20d.txt", "?x=1", "#x")
+PERIOD_KEYS = {"transfer_period", "period_start", "period_end"}
+LIST_KEYS = PERIOD_KEYS | {"area", "used_bytes", "reserved_bytes", "quota_bytes",
+                           "transferred_bytes", "transfer_quota_bytes", "files", "next"}
 ENTRY_KEYS = {"path", "size_bytes", "content_type", "created", "expires", "link", "url", "etag"}
 
 
@@ -55,8 +58,11 @@ def test_json_list_describes_every_file(server, owner):
 
 
 def test_list_of_an_area_nobody_used_is_empty(owner):
-    assert owner.listing() == {"area": owner.jid, "used_bytes": 0, "reserved_bytes": 0,
-                               "quota_bytes": 500 << 20, "files": [], "next": None}
+    listing = owner.listing()
+    assert listing.keys() == LIST_KEYS
+    assert {key: listing[key] for key in listing.keys() - PERIOD_KEYS} == {
+        "area": owner.jid, "used_bytes": 0, "reserved_bytes": 0, "quota_bytes": 500 << 20,
+        "transferred_bytes": 0, "transfer_quota_bytes": None, "files": [], "next": None}
     assert owner.request("GET", area_path(owner.jid)).status == 200
 
 

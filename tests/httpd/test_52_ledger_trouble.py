@@ -14,7 +14,7 @@ from records import Records
 from server import StartFailed
 
 BUSY_SECONDS_MAX = 15
-SWEEP_FAILED = "JF006[02]"
+SWEEP_FAILED = "JF006[024]"
 CONFIGURATION_FAILED = "AH00016|AH00020"
 
 
