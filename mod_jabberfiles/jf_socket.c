@@ -13,11 +13,9 @@ int jf_socket_share(int fd)
 #ifdef __linux__
 
 /* Not netinet/tcp.h: its tcp_info ends before what is asked for here. */
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* What may lie unsent in the kernel of a paced connection. It asks for more when half of that is
@@ -31,13 +29,13 @@ int jf_socket_progress(jf_socket_progress_t *progress, int fd)
 {
     struct tcp_info info;
     socklen_t length = sizeof(info);
-    int unacknowledged_bytes;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-        length < FIELD_END(tcpi_bytes_retrans) || ioctl(fd, SIOCOUTQ, &unacknowledged_bytes) != 0) {
+        length < FIELD_END(tcpi_bytes_retrans)) {
         return 0;
     }
-    progress->written_bytes = (apr_int64_t)info.tcpi_bytes_acked + unacknowledged_bytes;
+    /* All of it of one moment: a second question would be answered after more acknowledgements. */
     progress->sent_bytes = (apr_int64_t)(info.tcpi_bytes_sent - info.tcpi_bytes_retrans);
+    progress->written_bytes = progress->sent_bytes + info.tcpi_notsent_bytes;
     return 1;
 }
 

@@ -113,6 +113,10 @@ jf_err_t *jf_transfer_begin(jf_transfer_t *transfer, jf_traffic_t *traffic,
  */
 void jf_transfer_progress(jf_transfer_t *transfer, apr_int64_t done_bytes, apr_time_t now_us);
 
+/** It is known now how much will be transferred in all: a part of the file, or nothing. That much
+ * is promised instead of the whole. Must not overlap with jf_transfer_progress. */
+void jf_transfer_expect(jf_transfer_t *transfer, apr_int64_t size_bytes);
+
 /**
  * No more will come than @a done_bytes: what is left of the promise is given back. It stays listed
  * and paced until jf_transfer_end, and jf_transfer_progress may still correct it.

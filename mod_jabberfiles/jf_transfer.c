@@ -240,6 +240,16 @@ void jf_transfer_progress(jf_transfer_t *transfer, apr_int64_t done_bytes, apr_t
     }
 }
 
+void jf_transfer_expect(jf_transfer_t *transfer, apr_int64_t size_bytes)
+{
+    jf_listing_t *listing = transfer->slot;
+    transfer->request.size_bytes = size_bytes;
+    set_promise(transfer, still_promised(&transfer->request, transfer->done_bytes));
+    if (listing) {
+        jf_set(&listing->size_bytes, size_bytes);
+    }
+}
+
 void jf_transfer_settle(jf_transfer_t *transfer, apr_int64_t done_bytes, int is_counted,
                         apr_time_t now_us)
 {

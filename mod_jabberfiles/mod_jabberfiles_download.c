@@ -38,20 +38,29 @@ jf_err_t *jfm_download_begin(jfm_download_t **download_out, jf_traffic_t *traffi
     return NULL;
 }
 
+void jfm_download_announce(jfm_download_t *download, const request_rec *r)
+{
+    apr_int64_t content_bytes = jfm_is_content(r) ? r->clength : 0;
+    if (content_bytes >= 0) {
+        jf_transfer_expect(&download->transfer, content_bytes);
+    }
+}
+
 /* A stream of HTTP/2 has no socket of its own. But its connection reads the file as it sends it,
  * so the offset of the open file tells how far it has got. */
-static void follow_file(jfm_download_t *download, const apr_bucket *file)
+static void follow_file(jfm_download_t *download, const apr_bucket *file, const apr_bucket *last)
 {
     apr_os_file_t fd;
     const apr_bucket_file *data = file->data;
     if (apr_os_file_get(&fd, data->fd) == APR_SUCCESS) {
         download->file_fd = jf_socket_share(fd);
         download->file_start = file->start;
+        download->file_end = last->start + (apr_int64_t)last->length;
     }
 }
 
 void jfm_download_watch(jfm_download_t *download, request_rec *r, const apr_bucket *file,
-                        apr_int64_t header_bytes)
+                        const apr_bucket *last, apr_int64_t header_bytes)
 {
     jf_socket_progress_t progress;
     download->content_bytes = r->clength;
@@ -61,7 +70,7 @@ void jfm_download_watch(jfm_download_t *download, request_rec *r, const apr_buck
     }
     jfm_wire_add(download, r->connection);
     if (download->wire && r->connection->master) {
-        follow_file(download, file);
+        follow_file(download, file, last);
     } else if (download->wire && jf_socket_progress(&progress, download->wire->fd)) {
         download->begin_bytes = progress.written_bytes;
     }
@@ -91,7 +100,10 @@ apr_int64_t jfm_download_position(const jfm_download_t *download)
 {
     jf_socket_progress_t progress;
     if (download->file_fd >= 0) {
-        return within(download, lseek(download->file_fd, 0, SEEK_CUR) - download->file_start);
+        apr_int64_t offset = lseek(download->file_fd, 0, SEEK_CUR);
+        /* The last of several ranges may lie anywhere; where it ends, the answer does. */
+        return offset == download->file_end ? download->content_bytes
+                                            : within(download, offset - download->file_start);
     }
     if (!jf_socket_progress(&progress, download->wire->fd)) {
         return download->transfer.done_bytes;
@@ -108,10 +120,12 @@ int jfm_download_is_drained(const jfm_download_t *download)
 
 /* ---- ending ---- */
 
+/* Of streams nobody knows which of them has lost how much. */
 void jfm_download_lose(jfm_download_t *download, apr_time_t now_us)
 {
     jf_socket_progress_t progress;
-    if (download->is_draining && jf_socket_progress(&progress, download->wire->fd) &&
+    if (download->is_draining && download->file_fd < 0 &&
+        jf_socket_progress(&progress, download->wire->fd) &&
         progress.sent_bytes < download->end_bytes) {
         apr_int64_t lost_bytes = download->end_bytes - progress.sent_bytes;
         jf_transfer_progress(&download->transfer,
@@ -161,7 +175,6 @@ static void settle(jfm_download_t *download, apr_int64_t sent_bytes)
 static void drain(jfm_download_t *download)
 {
     jf_socket_progress_t progress;
-    settle(download, download->content_bytes);
     if (jf_socket_progress(&progress, download->wire->fd) &&
         progress.sent_bytes < progress.written_bytes) {
         download->end_bytes = progress.written_bytes;
@@ -183,12 +196,13 @@ static void end_watched(jfm_download_t *download, const request_rec *r)
 {
     if (r->connection->master) {
         settle(download, sent_by_stream(download, r));
-        jfm_wire_remove(download);
+        drain(download);
     } else if (r->connection->aborted || !is_all_written(download, r)) {
         settle(download, jfm_download_position(download));
         jfm_wire_remove(download);
     } else {
         download->content_bytes = r->bytes_sent;
+        settle(download, download->content_bytes);
         drain(download);
     }
 }

@@ -8,7 +8,6 @@
 /* What has to be gone within a minute is gone after two rounds at most. */
 #define ROUND_US apr_time_from_sec(10)
 #define FLUSH_US apr_time_from_sec(1)
-#define TICK_US apr_time_from_msec(100)
 /* A big store is searched for orphans a little in each round, which costs half a percent of one
  * core. */
 #define ORPHAN_BUDGET_US 50000
@@ -73,16 +72,6 @@ static apr_status_t flush_all(int state, void *baton, apr_pool_t *pool)
 
 /* ---- what each process has to do for itself ---- */
 
-static apr_status_t tick(int state, void *baton, apr_pool_t *pool)
-{
-    (void)baton;
-    (void)pool;
-    if (state == AP_WATCHDOG_STATE_RUNNING) {
-        jfm_wire_tick(apr_time_now());
-    }
-    return APR_SUCCESS;
-}
-
 static void retry_one(const jf_service_t *service, server_rec *server, apr_pool_t *pool)
 {
     jf_err_t *err = jf_ledger_retry_cancels(service->ledger, pool);
@@ -126,7 +115,6 @@ static const duty_t duties[] = {
     {"_jabberfiles_sweep_", 1, ROUND_US, sweep_all},
     {"_jabberfiles_sweep_", 1, FLUSH_US, flush_all},
     {"_jabberfiles_child_", 0, ROUND_US, retry_cancels},
-    {"_jabberfiles_child_", 0, TICK_US, tick},
 };
 #define DUTY_COUNT (sizeof(duties) / sizeof(duties[0]))
 

@@ -196,6 +196,7 @@ void jfm_child_init(apr_pool_t *pchild, server_rec *main)
     jfm_janitor_child_init(pchild);
     jfm_daemon_child_init();
     jf_err_t *err = jf_err_first(jfm_guess_child_init(pchild), jfm_waiting_child_init(pchild));
+    err = jf_err_first(err, jfm_ticker_child_init(pchild));
     if (err) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, err->status, main, JFLOGNO(0006) "%s", err->text);
     }

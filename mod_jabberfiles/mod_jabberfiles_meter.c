@@ -18,6 +18,7 @@ typedef struct meter_t {
     jf_transfer_request_t transfer;
     apr_int64_t rate_bytes_per_s;
     apr_int64_t header_bytes;
+    int is_announced;
     jfm_download_t *download; /* NULL: it is counted at the end */
 } meter_t;
 
@@ -66,6 +67,16 @@ static apr_bucket *first_file(apr_bucket_brigade *bb)
     return b != APR_BRIGADE_SENTINEL(bb) ? b : NULL;
 }
 
+/* There is one. */
+static apr_bucket *last_file(apr_bucket_brigade *bb)
+{
+    apr_bucket *b = APR_BRIGADE_LAST(bb);
+    while (!APR_BUCKET_IS_FILE(b)) {
+        b = APR_BUCKET_PREV(b);
+    }
+    return b;
+}
+
 /* One that cannot be followed is counted when it has ended, as a small one. */
 static void begin_unlimited(meter_t *meter)
 {
@@ -73,17 +84,29 @@ static void begin_unlimited(meter_t *meter)
                              meter->rate_bytes_per_s, apr_time_now(), meter->r->pool);
 }
 
+static int is_followed(const meter_t *meter)
+{
+    return meter->transfer.is_paced || jfm_request(meter->r)->file->size_bytes > SMALL_BYTES;
+}
+
 /* Behind the filters that make header and ranges: what comes here is what goes out. */
 static apr_status_t watch(ap_filter_t *filter, apr_bucket_brigade *bb)
 {
     meter_t *meter = filter->ctx;
     const apr_bucket *file = first_file(bb);
-    if (file) {
+    if (meter->download && !meter->is_announced) {
+        jfm_download_announce(meter->download, filter->r);
+        meter->is_announced = 1;
+    }
+    if (!is_followed(meter)) {
+        ap_remove_output_filter(filter);
+    } else if (file) {
         if (!meter->download) {
             begin_unlimited(meter);
         }
         if (meter->download) {
-            jfm_download_watch(meter->download, filter->r, file, meter->header_bytes);
+            jfm_download_watch(meter->download, filter->r, file, last_file(bb),
+                               meter->header_bytes);
         }
         ap_remove_output_filter(filter);
     } else if (!filter->r->sent_bodyct) {
@@ -141,7 +164,7 @@ static meter_t *make_meter(request_rec *r, const jfm_dir_config_t *config, const
     meter->transfer = (jf_transfer_request_t){
         .key = terms->key,
         .direction = JF_TRANSFER_DOWNLOAD,
-        .size_bytes = file->size_bytes,
+        .size_bytes = r->header_only ? 0 : file->size_bytes,
         .is_charged = !is_owner || config->counts_owner == 1,
         .is_paced = terms->rate_bytes_per_s != JF_UNLIMITED,
     };
@@ -164,7 +187,7 @@ int jfm_meter_download(request_rec *r, const jf_file_t *file)
         return status;
     }
     apr_pool_pre_cleanup_register(r->pool, meter, end_request);
-    if (meter->transfer.is_paced || file->size_bytes > SMALL_BYTES) {
+    if (meter->download || is_followed(meter)) {
         ap_add_output_filter_handle(watch_filter, meter, r, r->connection);
     }
     return OK;

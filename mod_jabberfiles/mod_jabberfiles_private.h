@@ -188,6 +188,8 @@ int jfm_wire_pre_connection(conn_rec *c, void *socket);
 void jfm_wire_child_init(apr_pool_t *pchild);
 /** Ten times a second: progress, and each download's share of its area's rate. */
 void jfm_wire_tick(apr_time_t now_us);
+/** mod_jabberfiles_ticker.c: the thread that does it, as long as the process has any download. */
+jf_err_t *jfm_ticker_child_init(apr_pool_t *pchild);
 
 /** mod_jabberfiles_feed.c: paced downloads over TLS; says that there may be some. */
 void jfm_register_feed(void);

@@ -164,6 +164,30 @@ static void open_wire(jfm_wire_t *wire, conn_rec *c)
     }
 }
 
+void jfm_wire_remove(jfm_download_t *download)
+{
+    jfm_wire_t *wire = download->wire;
+    int was_paced = is_paced(download);
+    TAILQ_REMOVE(&wires.downloads, download, link);
+    jfm_download_free(download);
+    if (was_paced) {
+        wire->wanted_bytes_per_s = JF_UNLIMITED;
+        share_out();
+        pace(wire);
+    }
+}
+
+static void remove_drained(void)
+{
+    jfm_download_t *next;
+    for (jfm_download_t *download = TAILQ_FIRST(&wires.downloads); download; download = next) {
+        next = TAILQ_NEXT(download, link);
+        if (jfm_download_is_drained(download)) {
+            jfm_wire_remove(download);
+        }
+    }
+}
+
 void jfm_wire_add(jfm_download_t *download, conn_rec *c)
 {
     jfm_wire_t *wire = wire_of(c);
@@ -175,22 +199,10 @@ void jfm_wire_add(jfm_download_t *download, conn_rec *c)
         return;
     }
     download->wire = wire;
+    remove_drained();
     TAILQ_INSERT_TAIL(&wires.downloads, download, link);
     if (is_paced(download)) {
         share_out();
-    }
-}
-
-void jfm_wire_remove(jfm_download_t *download)
-{
-    jfm_wire_t *wire = download->wire;
-    int was_paced = is_paced(download);
-    TAILQ_REMOVE(&wires.downloads, download, link);
-    jfm_download_free(download);
-    if (was_paced) {
-        wire->wanted_bytes_per_s = JF_UNLIMITED;
-        share_out();
-        pace(wire);
     }
 }
 
@@ -207,17 +219,6 @@ static void sample(apr_time_t now_us)
     {
         if (!download->is_draining) {
             jf_transfer_progress(&download->transfer, jfm_download_position(download), now_us);
-        }
-    }
-}
-
-static void remove_drained(void)
-{
-    jfm_download_t *next;
-    for (jfm_download_t *download = TAILQ_FIRST(&wires.downloads); download; download = next) {
-        next = TAILQ_NEXT(download, link);
-        if (jfm_download_is_drained(download)) {
-            jfm_wire_remove(download);
         }
     }
 }

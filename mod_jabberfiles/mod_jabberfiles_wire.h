@@ -41,6 +41,7 @@ typedef struct jfm_download_t {
     int is_draining;       /**< the request is over, the kernel still has some of it */
     int file_fd;           /**< of a stream: shares its offset with who reads the file; or -1 */
     apr_int64_t file_start;
+    apr_int64_t file_end; /**< of the last range */
 } jfm_download_t;
 
 /* ---- mod_jabberfiles_download.c: one download ---- */
@@ -50,9 +51,14 @@ jf_err_t *jfm_download_begin(jfm_download_t **download, jf_traffic_t *traffic,
                              const jf_transfer_request_t *request, apr_int64_t rate_bytes_per_s,
                              apr_time_t now_us, apr_pool_t *pool);
 
-/** Content begins to flow, out of @a file after so many bytes of header. */
+/** The header is about to go out, and says how much content follows: nothing more is promised, as
+ * soon as the client can know of it and ask for something else. */
+void jfm_download_announce(jfm_download_t *download, const request_rec *r);
+
+/** Content begins to flow, out of @a file after so many bytes of header; @a last is its last range.
+ */
 void jfm_download_watch(jfm_download_t *download, request_rec *r, const apr_bucket *file,
-                        apr_int64_t header_bytes);
+                        const apr_bucket *last, apr_int64_t header_bytes);
 
 /** The request is over; @a download may live on until its last byte has left. */
 void jfm_download_end(jfm_download_t *download, request_rec *r);
