@@ -53,7 +53,7 @@ jf_err_t *jf_traffic_create(const char *directory, jf_ledger_t *ledger, apr_time
                             apr_pool_t *pool);
 
 /**
- * Maps the file into this process.
+ * Maps the file into this process. If somebody has removed it since the start, it is made again.
  * @param directory of the store; copied.
  * @param ledger outlives the result.
  */

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +193,7 @@ pid_t jf_counted_start(const jf_fixture_t *fixture,
     pid_t pid = fork();
     if (pid == 0) {
         jf_fixture_t own = *fixture;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         if (jf_counted_open(&own)) {
             _exit(1);
         }

@@ -97,6 +97,24 @@ static void test_totals_only_grow(void **state)
     }
 }
 
+/* What was estimated too high stands still until the truth is there. */
+static void test_totals_never_go_down(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    static const apr_int64_t changes[][2] = {
+        {100, 100}, {-30, 100}, {20, 100}, {20, 110}, {-5, 110}};
+    jf_counted_make_areas(fixture, 1);
+    for (size_t i = 0; i < JF_TEST_COUNT(changes); i++) {
+        jf_traffic_totals_t totals;
+        jf_traffic_amount_t amount = {.sent_bytes = changes[i][0]};
+        count(fixture, &monthly, &amount);
+        jf_traffic_totals(&totals, fixture->service->traffic);
+        assert_int_equal(totals.sent_bytes, changes[i][1]);
+    }
+    jf_counted_flush(fixture, JF_NOW_US);
+    assert_int_equal(jf_counted_sent(fixture, 1), 105);
+}
+
 /* ---- periods ----------------------------------------------------------------------------------
  */
 
@@ -321,6 +339,7 @@ static const struct CMUnitTest tests[] = {
     JF_COUNTED_TEST(test_every_kind_is_counted_for_its_area),
     JF_SMALL_TEST(test_charge_is_known_at_once_and_for_ever),
     JF_SMALL_TEST(test_totals_only_grow),
+    JF_COUNTED_TEST(test_totals_never_go_down),
     JF_COUNTED_TEST(test_each_period_begins_with_nothing_charged),
     JF_COUNTED_TEST(test_latecomers_count_for_the_new_period),
     JF_COUNTED_TEST(test_latecomers_do_not_forget_the_new_period),

@@ -146,6 +146,33 @@ static void test_what_is_not_limited_promises_nothing(void **state)
     assert_int_equal(sums.uploads, 1);
 }
 
+/* A request for a part of the file, or one that is answered with 304, gives the rest back at once.
+ */
+static void test_promise_is_for_what_is_expected(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    jf_counted_make_areas(fixture, 1);
+    jf_transfer_t transfer = begin(fixture, download(1000, 5000));
+    jf_transfer_expect(&transfer, 200);
+    expect_account(fixture, 0, 200);
+    jf_transfer_progress(&transfer, 50, JF_NOW_US);
+    expect_account(fixture, 50, 150);
+    apr_array_header_t *active = jf_traffic_active(fixture->service->traffic, fixture->pool);
+    assert_int_equal(APR_ARRAY_IDX(active, 0, jf_active_t).size_bytes, 200);
+    jf_transfer_expect(&transfer, 0);
+    expect_account(fixture, 50, 0);
+    jf_transfer_settle(&transfer, 50, 1, JF_NOW_US);
+    jf_transfer_expect(&transfer, 1000);
+    expect_account(fixture, 50, 0);
+    jf_transfer_end(&transfer);
+    jf_counted_expect_nothing_held(fixture, &monthly);
+
+    jf_transfer_t unlimited = begin(fixture, download(1000, JF_UNLIMITED));
+    jf_transfer_expect(&unlimited, 10);
+    expect_account(fixture, 50, 0);
+    jf_transfer_end(&unlimited);
+}
+
 /* A download that goes on is charged to the period that its bytes are sent in. */
 static void test_promise_lasts_into_the_next_period(void **state)
 {
@@ -288,6 +315,7 @@ static const struct CMUnitTest tests[] = {
     JF_COUNTED_TEST(test_end_alone_gives_the_promise_back),
     JF_COUNTED_TEST(test_quota_is_for_what_is_charged_and_promised),
     JF_COUNTED_TEST(test_what_is_not_limited_promises_nothing),
+    JF_COUNTED_TEST(test_promise_is_for_what_is_expected),
     JF_COUNTED_TEST(test_promise_lasts_into_the_next_period),
     JF_COUNTED_TEST(test_shares_are_by_area_period_and_direction),
     JF_COUNTED_TEST(test_list_says_what_is_going_on),
