@@ -24,25 +24,23 @@ class Got:
         return Got(self.content_bytes + other.content_bytes, self.head_bytes + other.head_bytes)
 
 
-def curl(server, *args, client=None, stop_after_bytes=None):
+def curl(server, *args, stop_after_bytes=None):
     """Downloads with curl; paths are completed to URLs. With `stop_after_bytes` it is
     "curl | head -c": curl ends when it writes what nobody reads any more."""
     command = ["curl", "-q", "-sS", "--noproxy", "*", "--no-buffer",
                "--max-time", str(60 * server.env.patience),
                "-w", "%{stderr}got %{size_download} %{size_header}\n"]
-    if client:
-        command += ["-u", f"{client.jid}:{client.password}"]
     if server.site.certificates:
         command += ["--cacert", str(server.site.certificates.ca)]
     command += [server.url(arg) if str(arg).startswith("/") else str(arg) for arg in args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        count = () if stop_after_bytes is None else ("-c", str(stop_after_bytes))
-        reader = ("head", *count) if count else ("cat",)
+        is_whole = stop_after_bytes is None
+        reader = ["cat"] if is_whole else ["head", "-c", str(stop_after_bytes)]
         subprocess.run(reader, stdin=process.stdout, stdout=subprocess.DEVNULL, check=True)
         process.stdout.close()
         said = process.stderr.read().decode()
     got = re.findall(r"got (\d+) (\d+)\n", said)
-    assert got and (process.returncode == 0 or count), said
+    assert got and (process.returncode == 0) == is_whole, said
     return sum((Got(int(content), int(head)) for content, head in got), Got(0, 0))
 
 
@@ -64,9 +62,9 @@ class Reader:
     def __exit__(self, *_):
         self.close()
 
-    def ask(self, target, *fields, client=None, method="GET"):
-        """Sends a request; does not wait."""
-        self._socket.sendall(request_head(method, target, *fields, client=client))
+    def ask(self, target, *fields):
+        """Asks for a file; does not wait."""
+        self._socket.sendall(request_head("GET", target, *fields))
 
     def ask_together(self, *targets):
         """Sends several requests in one piece."""

@@ -17,7 +17,6 @@ class PacedReader(threading.Thread):
         self._reader = Reader(server)
         self._size_bytes = size_bytes
         self._seen = []
-        self._is_stopped = threading.Event()
         self._is_hurried = threading.Event()
         self._reader.ask(target)
         status, _ = self._reader.read_head()
@@ -28,8 +27,6 @@ class PacedReader(threading.Thread):
         with contextlib.suppress(OSError):
             while self._reader.content_bytes < self._size_bytes and self._reader.read_some():
                 self._seen.append((time.monotonic(), self._reader.content_bytes))
-                if self._is_stopped.is_set():
-                    break
                 if not self._is_hurried.is_set():
                     time.sleep(PAUSE_SECONDS)
         self._reader.reset()
@@ -51,10 +48,6 @@ class PacedReader(threading.Thread):
     def hurry(self):
         """Reads what is left as fast as it can."""
         self._is_hurried.set()
-
-    def stop(self):
-        """Goes away."""
-        self._is_stopped.set()
 
     def finish(self, seconds=60):
         """Waits for the end; returns the bytes that have come."""

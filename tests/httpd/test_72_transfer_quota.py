@@ -415,6 +415,21 @@ def test_quota_holds_over_restarts(start_server, users):
         assert not is_let_in(owner, link)
 
 
+def test_promise_holds_over_a_graceful_restart(start_server, users):
+    """The old process is alive and so is its download."""
+    server = start_server(Site(base_lines=f"JabberFilesTransferQuota {QUOTA_BYTES}"))
+    owner = users.client(server)
+    link = link_path(owner.put("a", bytes(20 * QUOTA_BYTES)).link)
+    owner.close()
+    with Reader(server) as reader:
+        reader.ask(link)
+        reader.read_head()
+        server.graceful()
+        assert not is_let_in(owner, link)
+        reader.reset()
+    wait_until_let_in(server, owner, link)
+
+
 def test_quota_holds_for_real_clients_too(server, owner, used_up):
     done = subprocess.run(["curl", "-q", "-sS", "--fail-with-body", "--noproxy", "*", used_up],
                           capture_output=True, text=True, check=False)

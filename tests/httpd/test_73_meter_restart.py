@@ -127,6 +127,23 @@ def test_graceful_restarts_under_load_lose_nothing(start_server, users):
     ledger.assert_still()
 
 
+def test_old_generation_is_counted_on_its_way(start_server, users):
+    """A child that ends gracefully may have downloads for hours."""
+    server = start_server()
+    ledger = TrafficLedger(server)
+    link, jid = new_link(users, server, FILE_BYTES)
+    reader = PacedReader(server, link, FILE_BYTES)
+    for _ in range(2):
+        server.graceful()
+        before = reader.got_bytes()
+        wait_until(lambda before=before: ledger.of(jid).sent_bytes > before, SETTLE_SECONDS,
+                   "the progress of a download is not counted")
+    assert reader.got_bytes() < FILE_BYTES
+    reader.hurry()
+    assert reader.finish() == FILE_BYTES
+    ledger.wait_for(jid, sent_bytes=FILE_BYTES, downloads=1)
+
+
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
 def test_all_is_in_the_ledger_as_soon_as_httpd_has_ended(start_server, users, mpm):
     server = start_server(Site(mpm=mpm))

@@ -24,12 +24,10 @@ class Http2Downloads(Http2Wire):
         self._ended = set()
         self._pongs = 0
 
-    def get(self, stream, target, client=None, **fields):
+    def get(self, stream, target, **fields):
         """Asks for a file; underscores in names of fields become dashes."""
         lines = [(":method", "GET"), (":scheme", "https"), (":authority", "127.0.0.1"),
                  (":path", target)]
-        if client:
-            lines.append(("authorization", client.authorization))
         lines += [(name.replace("_", "-"), value) for name, value in fields.items()]
         block = b"".join(_literal(*line) for line in lines)
         self._send(HEADERS, END_HEADERS | END_STREAM, stream, block)
