@@ -69,10 +69,11 @@ void jfm_download_watch(jfm_download_t *download, request_rec *r, const apr_buck
         return;
     }
     jfm_wire_add(download, r->connection);
+    if (download->wire && jf_socket_progress(&progress, download->wire->fd)) {
+        download->begin_bytes = progress.written_bytes;
+    }
     if (download->wire && r->connection->master) {
         follow_file(download, file, last);
-    } else if (download->wire && jf_socket_progress(&progress, download->wire->fd)) {
-        download->begin_bytes = progress.written_bytes;
     }
     if (download->wire && !r->connection->master && download->rate_bytes_per_s != JF_UNLIMITED) {
         jfm_feed_start(download->wire->feed);
@@ -143,16 +144,21 @@ void jfm_download_free(jfm_download_t *download)
 }
 
 /* What the kernel still had when the whole connection broke belonged to some of its streams; it is
- * taken off the first that ends. */
-static apr_int64_t write_off(jfm_wire_t *wire, apr_int64_t bytes)
+ * taken off the first that ends. How much httpd still had nobody tells, but no stream has sent more
+ * than the connection has since it began. */
+static apr_int64_t write_off(const jfm_download_t *download, apr_int64_t bytes)
 {
     jf_socket_progress_t progress;
-    if (wire->is_written_off || !jf_socket_progress(&progress, wire->fd)) {
+    jfm_wire_t *wire = download->wire;
+    if (!jf_socket_progress(&progress, wire->fd)) {
         return bytes;
     }
-    wire->is_written_off = 1;
-    apr_int64_t unsent_bytes = progress.written_bytes - progress.sent_bytes;
-    return bytes > unsent_bytes ? bytes - unsent_bytes : 0;
+    if (!wire->is_written_off) {
+        wire->is_written_off = 1;
+        bytes = within(download, bytes - (progress.written_bytes - progress.sent_bytes));
+    }
+    apr_int64_t most_bytes = content_of(download, progress.sent_bytes - download->begin_bytes);
+    return bytes < most_bytes ? bytes : most_bytes;
 }
 
 /* The file's offset stays where it is when the stream is not sent from the file itself. */
@@ -163,7 +169,7 @@ static apr_int64_t sent_by_stream(const jfm_download_t *download, const request_
     if (sent_bytes == 0 && !c->aborted) {
         sent_bytes = r->bytes_sent;
     }
-    return c->master->aborted ? write_off(download->wire, sent_bytes) : sent_bytes;
+    return c->master->aborted ? write_off(download, sent_bytes) : sent_bytes;
 }
 
 static void settle(jfm_download_t *download, apr_int64_t sent_bytes)

@@ -10,7 +10,8 @@
 #include "jf_socket.h"
 #include "jf_units.h"
 
-#define SAMPLE_US apr_time_from_sec(1)
+/* Half of the second that may be lost if everything is killed. */
+#define SAMPLE_US apr_time_from_msec(500)
 
 TAILQ_HEAD(downloads_t, jfm_download_t);
 
