@@ -77,8 +77,7 @@ int jf_account_promise_within(jf_account_t *account, apr_int64_t *used_bytes,
 int jf_account_is_held(const jf_account_t *account)
 {
     return (jf_get(&account->transfers) & TRANSFERS_MASK) ||
-           (jf_get(&account->sharers) & SHARERS_MASK) ||
-           (jf_get(&account->promise) & PROMISE_MASK) || jf_get(&account->unlisted);
+           (jf_get(&account->sharers) & SHARERS_MASK) || (jf_get(&account->promise) & PROMISE_MASK);
 }
 
 /* The note goes before what it is about. Nobody else writes into the entry: its owner does, or who

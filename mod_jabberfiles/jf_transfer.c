@@ -59,8 +59,8 @@ static void hold_account(const jf_transfer_t *transfer)
     jf_account_t *account = transfer->account;
     jf_listing_t *listing = transfer->slot;
     if (listing) {
-        jf_set(&listing->direction, (apr_uint32_t)transfer->request.direction);
         jf_set(&listing->account, (apr_uint32_t)(account - transfer->traffic->map.accounts) + 1);
+        jf_set(&listing->direction, (apr_uint32_t)transfer->request.direction);
     } else {
         jf_add(&account->unlisted, 1);
     }

@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "jf_units.h"
+
 #define WORKERS 3
 #define THREADS 3
 
@@ -340,6 +342,53 @@ static void test_transfers_of_the_living_are_left_alone(void **state)
     jf_counted_expect_nothing_held(fixture, &monthly);
 }
 
+/* ---- the list ---------------------------------------------------------------------------------
+ */
+
+#define LISTED_AREAS 6
+
+/* Areas that take turns, each with a size of its own, so that the list shows which belongs to it.
+ */
+static void begin_or_look(void *baton, int number, apr_pool_t *pool)
+{
+    const worker_t *worker = baton;
+    crowd_t *crowd = worker->crowd;
+    for (int i = 0; number && i < TRANSFERS; i++) {
+        jf_transfer_t transfer;
+        jf_transfer_request_t request = {.key = {1 + i % LISTED_AREAS, JF_PERIOD_MONTH},
+                                         .quota_bytes = JF_UNLIMITED};
+        request.size_bytes = 1000 * request.key.area_id;
+        if (jf_transfer_begin(&transfer, worker->traffic, &request, JF_NOW_US, pool)) {
+            jf_add(&crowd->wrong, 1);
+            break;
+        }
+        jf_transfer_end(&transfer);
+    }
+    if (number) {
+        jf_set(&crowd->running, 0);
+    }
+    while (jf_get(&crowd->running)) {
+        const apr_array_header_t *active = jf_traffic_active(worker->traffic, pool);
+        for (int i = 0; i < active->nelts; i++) {
+            const jf_active_t *one = &APR_ARRAY_IDX(active, i, jf_active_t);
+            if (one->size_bytes != 1000 * one->area_id) {
+                jf_add(&crowd->wrong, 1);
+            }
+        }
+        apr_pool_clear(pool);
+    }
+}
+
+static void test_list_never_mixes_transfers_up(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    crowd_t crowd = {.running = 1};
+    worker_t worker = {fixture->service->traffic, &crowd, 0};
+    jf_counted_make_areas(fixture, LISTED_AREAS);
+    jf_crowd_threads(2, begin_or_look, &worker);
+    assert_int_equal(crowd.wrong, 0);
+}
+
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_CLOSED_TEST(test_periods_begin_while_others_count),
     JF_FIXTURE_CLOSED_TEST(test_processes_never_charge_more_than_one_download_too_much),
@@ -347,6 +396,7 @@ static const struct CMUnitTest tests[] = {
     JF_COUNTED_TEST(test_quota_ends_many_times),
     JF_COUNTED_TEST(test_promise_that_becomes_a_charge_is_never_missed),
     JF_SMALL_TEST(test_transfers_of_the_living_are_left_alone),
+    JF_SMALL_TEST(test_list_never_mixes_transfers_up),
 };
 
 JF_TEST_MAIN(tests)
