@@ -29,13 +29,13 @@ static json_t *json_quota(apr_int64_t quota_bytes)
 json_t *admin_area_json(const jf_area_t *area, apr_pool_t *pool)
 {
     return json_pack("{s:o, s:I, s:I, s:I, s:s, s:o, s:s, s:o, s:o}", "area",
-                     admin_output_json_text(area->jid, pool), "file_count",
-                     (json_int_t)area->file_count, "used_bytes", (json_int_t)area->used_bytes,
-                     "reserved_bytes", (json_int_t)area->reserved_bytes, "quota",
-                     quota_kind(area->quota_bytes), "quota_bytes", json_quota(area->quota_bytes),
-                     "transfer_quota", quota_kind(area->transfer.quota_bytes),
-                     "transfer_quota_bytes", json_quota(area->transfer.quota_bytes), "created",
-                     admin_output_json_time(area->created_us, pool));
+                     tool_text_json(area->jid, pool), "file_count", (json_int_t)area->file_count,
+                     "used_bytes", (json_int_t)area->used_bytes, "reserved_bytes",
+                     (json_int_t)area->reserved_bytes, "quota", quota_kind(area->quota_bytes),
+                     "quota_bytes", json_quota(area->quota_bytes), "transfer_quota",
+                     quota_kind(area->transfer.quota_bytes), "transfer_quota_bytes",
+                     json_quota(area->transfer.quota_bytes), "created",
+                     tool_text_json_time(area->created_us, pool));
 }
 
 static json_t *json_period(const admin_traffic_t *traffic, apr_pool_t *pool)
@@ -44,8 +44,8 @@ static json_t *json_period(const admin_traffic_t *traffic, apr_pool_t *pool)
         return json_pack("{s:n, s:n, s:n}", "transfer_period", "period_start", "period_end");
     }
     return json_pack("{s:s, s:o, s:o}", "transfer_period", jf_period_format(traffic->period, pool),
-                     "period_start", admin_output_json_time(traffic->start_us, pool), "period_end",
-                     admin_output_json_time(traffic->end_us, pool));
+                     "period_start", tool_text_json_time(traffic->start_us, pool), "period_end",
+                     tool_text_json_time(traffic->end_us, pool));
 }
 
 static json_t *json_traffic(const admin_traffic_t *traffic)
@@ -80,7 +80,7 @@ static const char *quota_text(apr_int64_t quota_bytes, const char *directive, ap
 {
     return quota_bytes == JF_QUOTA_DEFAULT
                ? apr_pstrcat(pool, "default (", directive, " of the configuration)", NULL)
-               : admin_text_exact_bytes(quota_bytes, pool);
+               : tool_text_exact_bytes(quota_bytes, pool);
 }
 
 static const char *period_text(const admin_traffic_t *traffic, apr_pool_t *pool)
@@ -96,10 +96,10 @@ static void say_area(const admin_t *admin, const jf_area_t *area)
 {
     apr_pool_t *pool = admin->pool;
     admin_output_say(admin, "area             %s", area->jid);
-    admin_output_say(admin, "used             %s", admin_text_exact_bytes(area->used_bytes, pool));
+    admin_output_say(admin, "used             %s", tool_text_exact_bytes(area->used_bytes, pool));
     admin_output_say(admin, "files            %" APR_INT64_T_FMT, area->file_count);
     admin_output_say(admin, "reserved         %s",
-                     admin_text_exact_bytes(area->reserved_bytes, pool));
+                     tool_text_exact_bytes(area->reserved_bytes, pool));
     admin_output_say(admin, "quota            %s",
                      quota_text(area->quota_bytes, "JabberFilesQuota", pool));
     admin_output_say(admin, "created          %s", jf_units_format_time(area->created_us, pool));
@@ -107,7 +107,7 @@ static void say_area(const admin_t *admin, const jf_area_t *area)
 
 static const char *bytes_text(apr_int64_t bytes, apr_pool_t *pool)
 {
-    return admin_text_exact_bytes(admin_traffic_shown(bytes), pool);
+    return tool_text_exact_bytes(admin_traffic_shown(bytes), pool);
 }
 
 static void say_traffic(const admin_t *admin, const jf_area_t *area, const admin_traffic_t *traffic)

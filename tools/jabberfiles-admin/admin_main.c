@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,19 +8,7 @@
 #include "admin_command.h"
 #include "admin_output.h"
 #include "jf_version.h"
-
-/* A file that is opened must not become number 1: what we print would end in it. */
-static int open_standard_files(void)
-{
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO) {
-        close(fd);
-    }
-    return fd >= 0;
-}
+#include "tool_stdio.h"
 
 /* Reads the ledger once, so that a missing or foreign one is refused before anything is written. */
 static jf_err_t *open_service(admin_t *admin)
@@ -56,14 +43,6 @@ static jf_err_t *run_command(admin_t *admin)
     return err;
 }
 
-static jf_err_t *flush_output(apr_pool_t *pool)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout)) {
-        return NULL;
-    }
-    return jf_err_make(JF_ERR_IO, APR_EGENERAL, pool, "cannot write to standard output");
-}
-
 static jf_err_t *serve(admin_t *admin)
 {
     const admin_options_t *options = admin->options;
@@ -75,7 +54,7 @@ static jf_err_t *serve(admin_t *admin)
     } else {
         err = run_command(admin);
     }
-    jf_err_t *flush_err = flush_output(admin->pool);
+    jf_err_t *flush_err = tool_stdio_flush(admin->pool);
     return err ? err : flush_err;
 }
 
@@ -83,7 +62,7 @@ int main(int argc, char **argv)
 {
     apr_pool_t *pool;
     admin_options_t options;
-    if (!open_standard_files() || apr_initialize() != APR_SUCCESS) {
+    if (!tool_stdio_open() || apr_initialize() != APR_SUCCESS) {
         return ADMIN_FAILED;
     }
     apr_pool_create(&pool, NULL);

@@ -5,19 +5,8 @@
 
 #include <apr_strings.h>
 
-#include "admin_text.h"
 #include "jf_units.h"
-
-json_t *admin_output_json_text(const char *text, apr_pool_t *pool)
-{
-    json_t *string = json_string(text);
-    return string ? string : json_string(admin_text_visible(text, pool));
-}
-
-json_t *admin_output_json_time(apr_time_t time_us, apr_pool_t *pool)
-{
-    return time_us == JF_NEVER ? json_null() : json_string(jf_units_format_time(time_us, pool));
-}
+#include "tool_text.h"
 
 static void write_json(FILE *file, json_t *document)
 {
@@ -37,7 +26,7 @@ void admin_output_say(const admin_t *admin, const char *fmt, ...)
     va_start(args, fmt);
     const char *line = apr_pvsprintf(admin->pool, fmt, args);
     va_end(args);
-    puts(admin_text_visible(line, admin->pool));
+    puts(tool_text_visible(line, admin->pool));
 }
 
 void admin_output_complain(apr_pool_t *pool, const char *fmt, ...)
@@ -46,7 +35,7 @@ void admin_output_complain(apr_pool_t *pool, const char *fmt, ...)
     va_start(args, fmt);
     const char *line = apr_pvsprintf(pool, fmt, args);
     va_end(args);
-    fprintf(stderr, "jabberfiles-admin: %s\n", admin_text_visible(line, pool));
+    fprintf(stderr, "jabberfiles-admin: %s\n", tool_text_visible(line, pool));
 }
 
 typedef struct error_kind_t {
@@ -82,7 +71,7 @@ admin_exit_t admin_output_error(const jf_err_t *err, const admin_options_t *opti
     error_kind_t kind = kind_of(err->code);
     if (options->is_json) {
         write_json(stderr, json_pack("{s:{s:s, s:o}}", "error", "code", kind.name, "message",
-                                     admin_output_json_text(err->text, pool)));
+                                     tool_text_json(err->text, pool)));
         return kind.exit_code;
     }
     admin_output_complain(pool, "%s", err->text);

@@ -8,12 +8,6 @@
 
 #include "admin.h"
 
-/** A JSON string; a text that is no UTF-8 is made visible first. Never NULL. */
-json_t *admin_output_json_text(const char *text, apr_pool_t *pool);
-
-/** A JSON string with the time in RFC 3339, or null for JF_NEVER. */
-json_t *admin_output_json_time(apr_time_t time_us, apr_pool_t *pool);
-
 /** Prints a document on standard output and frees it. */
 void admin_output_print_json(json_t *document);
 

@@ -1,24 +1,11 @@
 /**
- * How names, times and sizes are written for people and programs.
+ * How quotas and digests of areas are written for people and programs.
  */
 #ifndef ADMIN_TEXT_H
 #define ADMIN_TEXT_H
 
-#include <apr_time.h>
-
 #include "jf_ledger.h"
-
-/**
- * Makes every byte of a name visible that a terminal would obey or hide: control characters and
- * bidirectional overrides become \u{…}, bytes that are no UTF-8 \x…, a backslash is doubled.
- */
-const char *admin_text_visible(const char *text, apr_pool_t *pool);
-
-/** How many columns a visible text takes in a terminal. */
-int admin_text_width(const char *visible);
-
-/** "1.5 MiB (1572864 bytes)"; small sizes without the second form. */
-const char *admin_text_exact_bytes(apr_int64_t bytes, apr_pool_t *pool);
+#include "tool_text.h"
 
 /** "month" or "3600 seconds". */
 const char *admin_text_period(jf_period_t period, apr_pool_t *pool);

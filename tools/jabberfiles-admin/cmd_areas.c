@@ -5,7 +5,7 @@
 #include "admin_area.h"
 #include "admin_command.h"
 #include "admin_output.h"
-#include "admin_table.h"
+#include "tool_table.h"
 #include "admin_text.h"
 #include "jf_units.h"
 
@@ -42,7 +42,7 @@ static void add_row(void *baton, const jf_area_t *area, apr_pool_t *pool)
         admin_text_quota(area, pool),
         jf_units_format_time(area->created_us, pool),
     };
-    admin_table_add(baton, cells);
+    tool_table_add(baton, cells);
 }
 
 jf_err_t *cmd_areas(admin_t *admin)
@@ -59,8 +59,8 @@ jf_err_t *cmd_areas(admin_t *admin)
         admin_output_print_json(json_pack("{s:o}", "areas", areas));
         return NULL;
     }
-    admin_table_t *table = admin_table_make(heads, admin->pool);
+    tool_table_t *table = tool_table_make(heads, admin->pool);
     JF_TRY(each_area(admin, add_row, table));
-    admin_table_print(table);
+    tool_table_print(table);
     return NULL;
 }

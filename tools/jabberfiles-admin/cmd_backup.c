@@ -5,7 +5,7 @@
 
 #include "admin_command.h"
 #include "admin_output.h"
-#include "admin_text.h"
+#include "tool_text.h"
 
 jf_err_t *cmd_backup(admin_t *admin)
 {
@@ -16,12 +16,11 @@ jf_err_t *cmd_backup(admin_t *admin)
         return jf_err_from_system(errno, admin->pool, "cannot find %s", path);
     }
     if (admin->options->is_json) {
-        admin_output_print_json(json_pack("{s:o, s:I}", "backup",
-                                          admin_output_json_text(path, admin->pool), "size_bytes",
-                                          (json_int_t)st.st_size));
+        admin_output_print_json(json_pack("{s:o, s:I}", "backup", tool_text_json(path, admin->pool),
+                                          "size_bytes", (json_int_t)st.st_size));
     } else {
         admin_output_say(admin, "copied the ledger to %s, %s", path,
-                         admin_text_exact_bytes(st.st_size, admin->pool));
+                         tool_text_exact_bytes(st.st_size, admin->pool));
     }
     return NULL;
 }

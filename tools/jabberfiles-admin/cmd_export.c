@@ -12,9 +12,9 @@
 #include "admin_content.h"
 #include "admin_files.h"
 #include "admin_output.h"
-#include "admin_text.h"
 #include "jf_area.h"
 #include "jf_names.h"
+#include "tool_text.h"
 
 typedef struct export_t {
     admin_t *admin;
@@ -146,8 +146,8 @@ static void note_failure(export_t *export, const jf_file_t *file, const jf_err_t
 {
     export->admin->exit_code = ADMIN_FAILED;
     json_array_append_new(export->failures,
-                          json_pack("{s:o, s:o}", "path", admin_output_json_text(file->path, pool),
-                                    "message", admin_output_json_text(err->text, pool)));
+                          json_pack("{s:o, s:o}", "path", tool_text_json(file->path, pool),
+                                    "message", tool_text_json(err->text, pool)));
     if (!export->admin->options->is_json) {
         admin_output_complain(pool, "%s: %s", file->path, err->text);
     }
@@ -173,15 +173,15 @@ static void report(export_t *export, const char *directory)
 {
     const admin_t *admin = export->admin;
     if (admin->options->is_json) {
-        admin_output_print_json(json_pack(
-            "{s:o, s:o, s:I, s:I, s:o}", "area", admin_output_json_text(export->jid, admin->pool),
-            "directory", admin_output_json_text(directory, admin->pool), "file_count",
-            (json_int_t) export->file_count, "copied_bytes", (json_int_t) export->copied_bytes,
-            "failures", export->failures));
+        admin_output_print_json(
+            json_pack("{s:o, s:o, s:I, s:I, s:o}", "area", tool_text_json(export->jid, admin->pool),
+                      "directory", tool_text_json(directory, admin->pool), "file_count",
+                      (json_int_t) export->file_count, "copied_bytes",
+                      (json_int_t) export->copied_bytes, "failures", export->failures));
         return;
     }
     admin_output_say(admin, "copied %" APR_INT64_T_FMT " files, %s, to %s", export->file_count,
-                     admin_text_exact_bytes(export->copied_bytes, admin->pool), directory);
+                     tool_text_exact_bytes(export->copied_bytes, admin->pool), directory);
     json_decref(export->failures);
 }
 

@@ -5,7 +5,7 @@
 #include "admin_command.h"
 #include "admin_files.h"
 #include "admin_output.h"
-#include "admin_table.h"
+#include "tool_table.h"
 #include "admin_text.h"
 #include "jf_area.h"
 #include "jf_names.h"
@@ -25,13 +25,12 @@ static json_t *json_file(const jf_file_t *file, apr_pool_t *pool)
     json_t *sha256 =
         file->sha256 ? json_string(admin_text_sha256(file->sha256, pool)) : json_null();
     return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
-                     admin_output_json_text(file->path, pool), "size_bytes",
-                     (json_int_t)file->size_bytes, "content_type",
-                     admin_output_json_text(file->media_type, pool), "created",
-                     admin_output_json_time(file->created_us, pool), "expires",
-                     admin_output_json_time(file->expires_us, pool), "link_path",
-                     admin_output_json_text(link_path(file, pool), pool), "object",
-                     admin_output_json_text(file->object, pool), "sha256", sha256);
+                     tool_text_json(file->path, pool), "size_bytes", (json_int_t)file->size_bytes,
+                     "content_type", tool_text_json(file->media_type, pool), "created",
+                     tool_text_json_time(file->created_us, pool), "expires",
+                     tool_text_json_time(file->expires_us, pool), "link_path",
+                     tool_text_json(link_path(file, pool), pool), "object",
+                     tool_text_json(file->object, pool), "sha256", sha256);
 }
 
 static void add_json(void *files, const jf_file_t *file, apr_pool_t *pool)
@@ -49,7 +48,7 @@ static void add_row(void *table, const jf_file_t *file, apr_pool_t *pool)
         file->path,
         link_path(file, pool),
     };
-    admin_table_add(table, cells);
+    tool_table_add(table, cells);
 }
 
 jf_err_t *cmd_ls(admin_t *admin)
@@ -67,13 +66,13 @@ jf_err_t *cmd_ls(admin_t *admin)
             json_decref(files);
             return err;
         }
-        admin_output_print_json(json_pack(
-            "{s:o, s:o}", "area", admin_output_json_text(jid, admin->pool), "files", files));
+        admin_output_print_json(
+            json_pack("{s:o, s:o}", "area", tool_text_json(jid, admin->pool), "files", files));
         return NULL;
     }
-    admin_table_t *table = admin_table_make(heads, admin->pool);
+    tool_table_t *table = tool_table_make(heads, admin->pool);
     JF_TRY(admin_files_each(admin, jid, add_row, table));
-    admin_table_print(table);
+    tool_table_print(table);
     return NULL;
 }
 
@@ -90,8 +89,8 @@ jf_err_t *cmd_rm(admin_t *admin)
                                   admin->pool));
     if (admin->options->is_json) {
         admin_output_print_json(json_pack("{s:o, s:o, s:b}", "area",
-                                          admin_output_json_text(jid, admin->pool), "path",
-                                          admin_output_json_text(path, admin->pool), "removed", 1));
+                                          tool_text_json(jid, admin->pool), "path",
+                                          tool_text_json(path, admin->pool), "removed", 1));
     } else {
         admin_output_say(admin, "removed %s of %s", path, jid);
     }

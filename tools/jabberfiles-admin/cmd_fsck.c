@@ -5,6 +5,7 @@
 #include "admin_command.h"
 #include "admin_output.h"
 #include "fsck.h"
+#include "tool_text.h"
 
 const char *fsck_kind_name(finding_kind_t kind)
 {
@@ -48,16 +49,16 @@ static int count_left(const fsck_t *fsck)
 
 static json_t *json_or_null(const char *text, apr_pool_t *pool)
 {
-    return text ? admin_output_json_text(text, pool) : json_null();
+    return text ? tool_text_json(text, pool) : json_null();
 }
 
 static json_t *json_finding(const finding_t *finding, apr_pool_t *pool)
 {
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", fsck_kind_name(finding->kind), "area",
-        json_or_null(finding->jid, pool), "path", json_or_null(finding->path, pool), "object",
-        json_or_null(finding->object, pool), "message",
-        admin_output_json_text(finding->message, pool), "repaired", finding->is_repaired);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", fsck_kind_name(finding->kind),
+                     "area", json_or_null(finding->jid, pool), "path",
+                     json_or_null(finding->path, pool), "object",
+                     json_or_null(finding->object, pool), "message",
+                     tool_text_json(finding->message, pool), "repaired", finding->is_repaired);
 }
 
 static void report_json(const fsck_t *fsck)

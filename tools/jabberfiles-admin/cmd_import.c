@@ -5,11 +5,11 @@
 
 #include "admin_command.h"
 #include "admin_output.h"
-#include "admin_text.h"
 #include "import.h"
 #include "jf_area.h"
 #include "jf_jid.h"
 #include "jf_units.h"
+#include "tool_text.h"
 
 #define DEFAULT_AREA "slots:import"
 
@@ -64,8 +64,8 @@ static void refuse(void *baton, const char *path, const char *why)
     apr_pool_create(&pool, import->admin->pool);
     import->admin->exit_code = ADMIN_FAILED;
     json_array_append_new(import->failures,
-                          json_pack("{s:o, s:o}", "path", admin_output_json_text(path, pool),
-                                    "message", admin_output_json_text(why, pool)));
+                          json_pack("{s:o, s:o}", "path", tool_text_json(path, pool), "message",
+                                    tool_text_json(why, pool)));
     if (!import->admin->options->is_json) {
         admin_output_complain(pool, "%s: %s", path, why);
     }
@@ -97,12 +97,11 @@ static void report_json(import_t *import, const char *directory)
 {
     apr_pool_t *pool = import->admin->pool;
     admin_output_print_json(json_pack(
-        "{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "directory",
-        admin_output_json_text(directory, pool), "dry_run", import->is_dry_run, "file_count",
-        (json_int_t)import->imported_count, "imported_bytes", (json_int_t)import->imported_bytes,
-        "there_count", (json_int_t)import->there_count, "removed_count",
-        (json_int_t)import->removed_count, "expired_count", (json_int_t)import->expired_count,
-        "failures", import->failures));
+        "{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "directory", tool_text_json(directory, pool),
+        "dry_run", import->is_dry_run, "file_count", (json_int_t)import->imported_count,
+        "imported_bytes", (json_int_t)import->imported_bytes, "there_count",
+        (json_int_t)import->there_count, "removed_count", (json_int_t)import->removed_count,
+        "expired_count", (json_int_t)import->expired_count, "failures", import->failures));
 }
 
 static void report_text(const import_t *import, const char *directory)
@@ -110,7 +109,7 @@ static void report_text(const import_t *import, const char *directory)
     const admin_t *admin = import->admin;
     admin_output_say(admin, "%s %" APR_INT64_T_FMT " files, %s, from %s",
                      import->is_dry_run ? "would import" : "imported", import->imported_count,
-                     admin_text_exact_bytes(import->imported_bytes, admin->pool), directory);
+                     tool_text_exact_bytes(import->imported_bytes, admin->pool), directory);
     admin_output_say(admin,
                      "%" APR_INT64_T_FMT " are there already, %" APR_INT64_T_FMT
                      " were removed since, %" APR_INT64_T_FMT " have expired, %d are refused",

@@ -6,8 +6,8 @@
 
 #include "admin_command.h"
 #include "admin_output.h"
-#include "admin_text.h"
 #include "jf_area.h"
+#include "tool_text.h"
 
 #define ANSWER_BYTES_MAX 16
 
@@ -17,8 +17,8 @@ static jf_err_t *ask(const jf_area_t *area, apr_pool_t *pool)
     fprintf(stderr,
             "This removes the area of %s with %" APR_INT64_T_FMT " files, %s.\n"
             "Their links end. There is no way back. Type \"yes\" to go on: ",
-            admin_text_visible(area->jid, pool), area->file_count,
-            admin_text_exact_bytes(area->used_bytes, pool));
+            tool_text_visible(area->jid, pool), area->file_count,
+            tool_text_exact_bytes(area->used_bytes, pool));
     if (fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0) {
         return NULL;
     }
@@ -41,13 +41,13 @@ static void report(const admin_t *admin, const jf_area_t *area)
 {
     if (admin->options->is_json) {
         admin_output_print_json(json_pack("{s:o, s:I, s:I, s:b}", "area",
-                                          admin_output_json_text(area->jid, admin->pool),
-                                          "file_count", (json_int_t)area->file_count, "used_bytes",
+                                          tool_text_json(area->jid, admin->pool), "file_count",
+                                          (json_int_t)area->file_count, "used_bytes",
                                           (json_int_t)area->used_bytes, "removed", 1));
         return;
     }
     admin_output_say(admin, "removed the area of %s with %" APR_INT64_T_FMT " files, %s", area->jid,
-                     area->file_count, admin_text_exact_bytes(area->used_bytes, admin->pool));
+                     area->file_count, tool_text_exact_bytes(area->used_bytes, admin->pool));
 }
 
 jf_err_t *cmd_remove_area(admin_t *admin)

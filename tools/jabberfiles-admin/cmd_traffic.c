@@ -6,11 +6,12 @@
 
 #include "admin_command.h"
 #include "admin_output.h"
-#include "admin_table.h"
+#include "tool_table.h"
 #include "admin_traffic.h"
 #include "jf_area.h"
 #include "jf_ascii.h"
 #include "jf_units.h"
+#include "tool_text.h"
 
 /* ---- the command line ---- */
 
@@ -64,14 +65,14 @@ static void print_json(const char *jid, const apr_array_header_t *days, apr_pool
                             (json_int_t)day->downloads, "uploads", (json_int_t)day->uploads));
     }
     admin_output_print_json(
-        json_pack("{s:o, s:o}", "area", admin_output_json_text(jid, pool), "days", list));
+        json_pack("{s:o, s:o}", "area", tool_text_json(jid, pool), "days", list));
 }
 
 static void print_table(const apr_array_header_t *days, apr_pool_t *pool)
 {
     static const char *const heads[] = {"DAY",        ">SENT",    ">RECEIVED",
                                         ">DOWNLOADS", ">UPLOADS", NULL};
-    admin_table_t *table = admin_table_make(heads, pool);
+    tool_table_t *table = tool_table_make(heads, pool);
     for (int i = 0; i < days->nelts; i++) {
         const jf_traffic_day_t *day = &APR_ARRAY_IDX(days, i, jf_traffic_day_t);
         const char *const cells[] = {
@@ -79,9 +80,9 @@ static void print_table(const apr_array_header_t *days, apr_pool_t *pool)
             rounded(day->received_bytes, pool), decimal(day->downloads, pool),
             decimal(day->uploads, pool),
         };
-        admin_table_add(table, cells);
+        tool_table_add(table, cells);
     }
-    admin_table_print(table);
+    tool_table_print(table);
 }
 
 jf_err_t *cmd_traffic(admin_t *admin)

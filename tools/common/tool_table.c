@@ -1,10 +1,10 @@
-#include "admin_table.h"
+#include "tool_table.h"
 
 #include <stdio.h>
 
 #include <apr_tables.h>
 
-#include "admin_text.h"
+#include "tool_text.h"
 
 typedef struct column_t {
     const char *head;
@@ -12,16 +12,16 @@ typedef struct column_t {
     int width;
 } column_t;
 
-struct admin_table_t {
+struct tool_table_t {
     apr_pool_t *pool;
     column_t *columns;
     int column_count;
     apr_array_header_t *cells; /* of const char *, row by row */
 };
 
-admin_table_t *admin_table_make(const char *const *heads, apr_pool_t *pool)
+tool_table_t *tool_table_make(const char *const *heads, apr_pool_t *pool)
 {
-    admin_table_t *table = apr_pcalloc(pool, sizeof(*table));
+    tool_table_t *table = apr_pcalloc(pool, sizeof(*table));
     table->pool = pool;
     while (heads[table->column_count]) {
         table->column_count++;
@@ -32,17 +32,17 @@ admin_table_t *admin_table_make(const char *const *heads, apr_pool_t *pool)
         column_t *column = &table->columns[i];
         column->is_right = heads[i][0] == '>';
         column->head = heads[i] + column->is_right;
-        column->width = admin_text_width(column->head);
+        column->width = tool_text_width(column->head);
     }
     return table;
 }
 
-void admin_table_add(admin_table_t *table, const char *const *cells)
+void tool_table_add(tool_table_t *table, const char *const *cells)
 {
     for (int i = 0; i < table->column_count; i++) {
         column_t *column = &table->columns[i];
-        const char *cell = admin_text_visible(cells[i], table->pool);
-        int width = admin_text_width(cell);
+        const char *cell = tool_text_visible(cells[i], table->pool);
+        int width = tool_text_width(cell);
         column->width = width > column->width ? width : column->width;
         APR_ARRAY_PUSH(table->cells, const char *) = cell;
     }
@@ -50,7 +50,7 @@ void admin_table_add(admin_table_t *table, const char *const *cells)
 
 static void print_cell(const column_t *column, const char *cell, int is_last)
 {
-    int padding = column->width - admin_text_width(cell);
+    int padding = column->width - tool_text_width(cell);
     if (column->is_right) {
         printf("%*s%s", padding, "", cell);
     } else {
@@ -59,7 +59,7 @@ static void print_cell(const column_t *column, const char *cell, int is_last)
     fputs(is_last ? "\n" : "  ", stdout);
 }
 
-void admin_table_print(const admin_table_t *table)
+void tool_table_print(const tool_table_t *table)
 {
     int last = table->column_count - 1;
     for (int i = 0; i <= last; i++) {
