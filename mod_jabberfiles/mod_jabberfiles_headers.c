@@ -86,7 +86,7 @@ int jfm_options(request_rec *r)
         jfm_set_header(
             r, "Access-Control-Allow-Headers",
             "Authorization, Content-Type, Content-Digest, Repr-Digest, If-Match, If-None-Match, "
-            "If-Modified-Since, If-Unmodified-Since, If-Range, Range");
+            "If-Modified-Since, If-Unmodified-Since, If-Range, JabberFiles-Expire, Range");
         jfm_set_header(r, "Access-Control-Max-Age", "86400");
     }
     return HTTP_NO_CONTENT;

@@ -130,3 +130,28 @@ def test_sweeping_does_not_stop_requests(server, users, records):
         assert client.put("probe", b"x").status in (200, 201)
         slowest_seconds = max(slowest_seconds, time.monotonic() - started)
     assert slowest_seconds < 2
+
+
+def end_of(owner, name):
+    """How many seconds from now a file goes."""
+    found = next(each for each in owner.listing()["files"] if each["path"] == name)
+    end = datetime.strptime(found["expires"], "%Y-%m-%dT%H:%M:%S.%fZ")
+    return (end.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
+
+
+def test_owner_may_ask_for_an_earlier_end(owner):
+    assert owner.put("soon", b"x", {"JabberFiles-Expire": "1"}).status == 201
+    assert 0 < end_of(owner, "soon") <= 1
+
+
+@pytest.mark.parametrize("wish", ["7d", "never"])
+def test_owner_cannot_ask_for_a_later_end(owner, wish):
+    assert owner.put("late", b"x", {"JabberFiles-Expire": wish}).status == 201
+    assert 0 < end_of(owner, "late") <= LIFE_SECONDS
+
+
+@pytest.mark.parametrize("wish", ["soon", "-1", "0", "1.5d", ""])
+def test_senseless_end_is_refused_before_anything_is_stored(owner, wish):
+    answer = owner.put("odd", b"x", {"JabberFiles-Expire": wish})
+    assert answer.status == 400
+    assert owner.listing()["files"] == []
