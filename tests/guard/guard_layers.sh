@@ -76,7 +76,7 @@ units=$(includes tests/unit)
 all=$(printf '%s\n%s\n%s\n' "$module" "$tools" "$units")
 
 library='^mod_jabberfiles/jf_'
-httpd='^(httpd|http_.*|ap_.*|util_.*|mod_.*|mpm_.*|scoreboard|unixd)[.]h$'
+httpd='^(httpd|http_(config|connection|core|log|main|protocol|request|vhost)|ap_.*|util_.*|mod_.*|mpm_.*|scoreboard|unixd)[.]h$'
 
 need_floor "$(count_lines "$(matching "$module" "$library" .)")" 40 "includes in the library"
 need_floor "$(count_lines "$(matching "$module" '/mod_' "$httpd")")" 5 "includes of httpd's headers"
@@ -90,6 +90,12 @@ expect_none "what talks to other servers never comes into httpd" \
     "$(matching "$module" . '^(strophe|curl|event2?|ares|expat)([.]h$|/)')"
 expect_none "in jabberfilesd, a login knows nothing of who wants it" \
     "$(matching "$tools" '/xmpp_' '^daemon_')"
+expect_none "in jabberfiles, libcurl is the business of http*" \
+    "$(matching "$tools" '/jabberfiles/' '^curl/' | grep -v '^tools/jabberfiles/http[._]' || :)"
+expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
+    "$(matching "$tools" '/(http|fetch|part_file|save_name|source_file)[._]' '^(strophe|xmpp_.*)[.]h$')"
+expect_none "what all tools share knows none of them" \
+    "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|http|xmpp)[._]')"
 expect_none "SQLite is the ledger's business" \
     "$(matching "$all" '/mod_' '^(sqlite3|jf_sqlite|jf_schema)[.]h$')"
 expect_none "private headers stay with their files" \
