@@ -19,6 +19,7 @@ from curl import Curl
 from docroot import Docroot, random_part
 from errorlog import LogWatch
 from fake_xmpp import FakeXmpp
+from jabber_pair import KINDS, Pairs
 from jabberfilesd import Jabberfilesd
 from records import Records
 from server import Server
@@ -296,6 +297,20 @@ def prosody(start_xmpp):
 @pytest.fixture(scope="session")
 def ejabberd(start_xmpp):
     return start_xmpp(Ejabberd)
+
+
+@pytest.fixture(scope="session")
+def pairs(work_dir, authority):
+    """Jabber servers with all that a sender of files needs."""
+    made = Pairs(work_dir, authority)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=sorted(KINDS))
+def pair(request, pairs):
+    """One of them after the other."""
+    return pairs.get(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ class Environment:
     httpd_modules_dir: str
     module: str
     admin: str
+    jabberfiles: str
     htpasswd: str
     sanitizers: str
     builddir: str

@@ -55,5 +55,9 @@ class ChatClient(slixmpp.ClientXMPP):
         self._thread.join(SECONDS_TO_LOG_IN)
         self._own_loop.close()
 
+    def say(self, text):
+        """Sends a stanza, whatever thread this is."""
+        self._own_loop.call_soon_threadsafe(self.send_raw, text)
+
     def is_online(self):
         return self._thread.is_alive() and self.is_connected()
