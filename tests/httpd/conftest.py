@@ -13,6 +13,7 @@ import pytest
 import certificates
 import environment
 from admin import Admin
+from area_tool import make_tool, scripted_areas
 from client import Client
 from config import Site
 from curl import Curl
@@ -215,6 +216,22 @@ def records(server):
 def measure(pytestconfig):
     """Adds a line to the summary at the end of the run."""
     return pytestconfig.stash[MEASUREMENTS].append
+
+
+# The user's tool
+
+
+@pytest.fixture
+def tool(server, owner, tmp_path):
+    """With the account of `owner`."""
+    return make_tool(server, owner, tmp_path / "home")
+
+
+@pytest.fixture
+def start_script(env, owner, tmp_path):
+    """Starts a scripted server, and returns it and a tool with an area there."""
+    with scripted_areas(env, owner, tmp_path / "home") as start:
+        yield start
 
 
 # jabberfiles-admin, and what it imports

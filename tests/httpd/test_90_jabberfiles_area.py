@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from area_tool import make_tool, scripted_areas
+from area_tool import make_tool
 from config import Site
 from http_script import HttpScript, answer
 
@@ -20,15 +20,9 @@ def site(certs):
 
 
 @pytest.fixture
-def tool(server, owner, tmp_path):
-    return make_tool(server, owner, tmp_path / "home")
-
-
-@pytest.fixture
-def start_script(env, owner, tmp_path):
+def start_script(start_script):
     """Starts a scripted server; returns a tool with an area there."""
-    with scripted_areas(env, owner, tmp_path / "home") as start:
-        yield lambda *script: start(script)[1]
+    return lambda *script: start_script(script)[1]
 
 
 # ls

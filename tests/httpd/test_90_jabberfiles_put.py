@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from area_tool import make_file, make_tool, scripted_areas
+from area_tool import make_file, make_tool
 from config import BASE, Site
 from http_script import Over, answer
 from jabberfiles import Tool
@@ -28,17 +28,6 @@ def site(certs):
     return Site(certificates=certs, http2=True,
                 base_lines=f"JabberFilesQuota {QUOTA_BYTES}\n"
                            f"JabberFilesMaxFileSize {MAX_FILE_BYTES}")
-
-
-@pytest.fixture
-def tool(server, owner, tmp_path):
-    return make_tool(server, owner, tmp_path / "home")
-
-
-@pytest.fixture
-def start_script(env, owner, tmp_path):
-    with scripted_areas(env, owner, tmp_path / "home") as start:
-        yield start
 
 
 def test_put_prints_a_link_that_anybody_can_open(tool, owner):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from area_tool import make_file, make_tool, scripted_areas
+from area_tool import make_file, make_tool
 from config import BASE, Site
 from http_script import HttpScript, answer, break_off, refuse, server_context
 from records import Records, wait_until
@@ -18,17 +18,6 @@ SETTLE_SECONDS = 10
 @pytest.fixture(scope="module")
 def site(certs):
     return Site(certificates=certs)
-
-
-@pytest.fixture
-def tool(server, owner, tmp_path):
-    return make_tool(server, owner, tmp_path / "home")
-
-
-@pytest.fixture
-def start_script(env, owner, tmp_path):
-    with scripted_areas(env, owner, tmp_path / "home") as start:
-        yield start
 
 
 def test_a_busy_server_is_asked_again_when_it_says(start_script):

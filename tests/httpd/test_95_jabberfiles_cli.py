@@ -142,6 +142,15 @@ def test_bash_completes_commands_options_and_files(completion, stranger_tool):
     assert completion("ls", "rep", cwd=stranger_tool.home) == [""]
 
 
+def test_zsh_takes_its_completion(env, tmp_path):
+    directory = os.path.join(env.builddir, "tools", "jabberfiles")
+    script = "fpath=($1 $fpath); autoload -Uz compinit && compinit -u -d $2 && " \
+        "print -- $_comps[jabberfiles] && autoload +X $_comps[jabberfiles]"
+    done = subprocess.run(["zsh", "-fc", script, "zsh", directory, tmp_path / "dump"], check=True,
+                          text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == ("_jabberfiles\n", "")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_bash_completes_the_options_that_a_command_knows(completion, stranger_tool, command):
     assert set(completion(command, "--")) == options_in(help_of(stranger_tool, command))

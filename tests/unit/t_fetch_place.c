@@ -1,44 +1,16 @@
 #include "jf_test.h"
 
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 
 #include "fetch_private.h"
 #include "part_file.h"
+#include "t_directory.h"
 
 #define URL "https://example.org/x/report.pdf"
-
-static int remove_entry(const char *path, const struct stat *found, int kind, struct FTW *place)
-{
-    (void)found;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static apr_status_t remove_directory(void *directory)
-{
-    assert_int_equal(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-    return APR_SUCCESS;
-}
-
-/** A fresh directory that goes with the pool. */
-static const char *make_directory(apr_pool_t *pool)
-{
-    const char *parent;
-    assert_int_equal(apr_temp_dir_get(&parent, pool), APR_SUCCESS);
-    char *directory = apr_pstrcat(pool, parent, "/t_fetch_place.XXXXXX", NULL);
-    assert_non_null(mkdtemp(directory));
-    apr_pool_cleanup_register(pool, directory, remove_directory, apr_pool_cleanup_null);
-    return directory;
-}
 
 static void put(const char *directory, const char *name, apr_pool_t *pool)
 {
@@ -101,7 +73,7 @@ static void test_copies_are_numbered(void **state)
 {
     static const shared_file_t file = {.url = URL};
     apr_pool_t *pool = *state;
-    fetch_t fetch = {.file = &file, .directory = make_directory(pool), .is_renaming = 1};
+    fetch_t fetch = {.file = &file, .directory = t_directory_make(pool), .is_renaming = 1};
 
     expect_place(&fetch, "a.tar.gz", "a.tar.gz", pool);
     put(fetch.directory, "a.tar.gz", pool);
@@ -120,7 +92,7 @@ static void test_broken_download_of_the_same_link_is_found_again(void **state)
 {
     static const shared_file_t file = {.url = URL};
     apr_pool_t *pool = *state;
-    fetch_t fetch = {.file = &file, .directory = make_directory(pool), .is_renaming = 1};
+    fetch_t fetch = {.file = &file, .directory = t_directory_make(pool), .is_renaming = 1};
 
     leave_part(fetch.directory, "a.txt", "https://example.org/other", pool);
     expect_place(&fetch, "a.txt", "a-1.txt", pool);
@@ -132,7 +104,7 @@ static void test_what_exists_is_refused_unless_it_may_go(void **state)
 {
     static const shared_file_t file = {.url = URL};
     apr_pool_t *pool = *state;
-    fetch_t fetch = {.file = &file, .directory = make_directory(pool)};
+    fetch_t fetch = {.file = &file, .directory = t_directory_make(pool)};
     const char *path = apr_pstrcat(pool, fetch.directory, "/a", NULL);
 
     jf_test_ok(fetch_place_check(path, &fetch, pool), "nothing");

@@ -2,18 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
 #include "part_file.h"
+#include "t_directory.h"
 
 #define URL "https://example.org/x/report.pdf"
 #define ETAG "\"abc\""
@@ -21,29 +19,10 @@
 
 /* ---- files ---- */
 
-static int remove_entry(const char *path, const struct stat *found, int kind, struct FTW *place)
-{
-    (void)found;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static apr_status_t remove_directory(void *directory)
-{
-    assert_int_equal(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-    return APR_SUCCESS;
-}
-
 /** In a fresh directory that goes with the pool. */
 static const char *make_destination(apr_pool_t *pool)
 {
-    const char *parent;
-    assert_int_equal(apr_temp_dir_get(&parent, pool), APR_SUCCESS);
-    char *directory = apr_pstrcat(pool, parent, "/t_part_file.XXXXXX", NULL);
-    assert_non_null(mkdtemp(directory));
-    apr_pool_cleanup_register(pool, directory, remove_directory, apr_pool_cleanup_null);
-    return apr_pstrcat(pool, directory, "/report.pdf", NULL);
+    return apr_pstrcat(pool, t_directory_make(pool), "/report.pdf", NULL);
 }
 
 static const char *with(const char *path, const char *ending, apr_pool_t *pool)

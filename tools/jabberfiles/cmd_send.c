@@ -13,6 +13,7 @@ typedef struct sending_t {
     apr_array_header_t *sources;    /**< of source_file_t * */
     apr_array_header_t *files;      /**< of shared_file_t *, those that are uploaded */
     apr_array_header_t *deliveries; /**< of delivery_t * */
+    int is_telling; /**< all files are uploaded */
     upload_t upload;
 } sending_t;
 
@@ -54,6 +55,7 @@ static jf_err_t *upload_and_tell(sending_t *sending)
 {
     const options_t *options = sending->client->options;
     JF_TRY(upload_all(sending));
+    sending->is_telling = 1;
     JF_TRY(xmpp_session_renew(sending->upload.session)); /* the upload may have taken long */
     return xmpp_deliver(sending->deliveries, sending->upload.session, sending->files,
                         options->message, options->wants_sims, sending->client->pool);
@@ -75,7 +77,7 @@ jf_err_t *cmd_send(client_t *client)
     sending.deliveries = xmpp_deliver_prepare(jids, client->pool);
     jf_err_t *err = upload_and_tell(&sending);
     xmpp_session_close(sending.upload.session);
-    if (!err) {
+    if (sending.is_telling) {
         deliver_report(client, sending.deliveries);
     }
     return err;

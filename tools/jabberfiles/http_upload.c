@@ -76,7 +76,7 @@ static int has_our_content(const source_file_t *source, const http_answer_t *ans
     unsigned char sha256[JF_SHA256_BYTES];
     int is_told = 0;
     const char *field = http_answer_field(answer, "Repr-Digest");
-    if (answer->status != 200 || !field || !source->has_digests ||
+    if (answer->status != 200 || !field || !source->has_digest ||
         jf_digest_parse(sha256, &is_told, field, pool)) {
         return 0;
     }
@@ -124,7 +124,7 @@ static apr_table_t *make_fields(const area_upload_t *upload)
     apr_table_t *fields = apr_table_make(upload->pool, 8);
     apr_table_setn(fields, "Accept", "application/json");
     apr_table_setn(fields, "Content-Type", source->media_type);
-    if (source->has_digests) {
+    if (source->has_digest) {
         apr_table_setn(fields, "Repr-Digest", jf_digest_format(source->sha256, upload->pool));
     }
     if (upload->expire_us != JF_NEVER) {

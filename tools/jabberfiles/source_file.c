@@ -25,31 +25,26 @@ struct source_state_t {
     client_t *client;
     apr_pool_t *pool;
     int is_stream;        /* has neither size nor place */
-    int is_digesting;     /* what is read goes into the digests */
+    int is_digesting;     /* what is read goes into the digest */
     apr_int64_t at_bytes; /* how much of a stream has been read */
     EVP_MD_CTX *sha256;
-    EVP_MD_CTX *sha3_256;
 };
 
-/* ---- digests ---- */
+/* ---- digest ---- */
 
-static apr_status_t free_digests(void *baton)
+static apr_status_t free_digest(void *baton)
 {
     struct source_state_t *state = baton;
     EVP_MD_CTX_free(state->sha256);
-    EVP_MD_CTX_free(state->sha3_256);
     return APR_SUCCESS;
 }
 
-static jf_err_t *begin_digests(source_file_t *source)
+static jf_err_t *begin_digest(source_file_t *source)
 {
     struct source_state_t *state = source->state;
     state->sha256 = EVP_MD_CTX_new();
-    state->sha3_256 = EVP_MD_CTX_new();
-    apr_pool_cleanup_register(state->pool, state, free_digests, apr_pool_cleanup_null);
-    if (!state->sha256 || !state->sha3_256 ||
-        !EVP_DigestInit_ex(state->sha256, EVP_sha256(), NULL) ||
-        !EVP_DigestInit_ex(state->sha3_256, EVP_sha3_256(), NULL)) {
+    apr_pool_cleanup_register(state->pool, state, free_digest, apr_pool_cleanup_null);
+    if (!state->sha256 || !EVP_DigestInit_ex(state->sha256, EVP_sha256(), NULL)) {
         return jf_err_make(JF_ERR_IO, APR_SUCCESS, state->pool, "libcrypto makes no digest for %s",
                            source->path);
     }
@@ -57,27 +52,25 @@ static jf_err_t *begin_digests(source_file_t *source)
     return NULL;
 }
 
-static jf_err_t *add_to_digests(source_file_t *source, const char *data, size_t size)
+static jf_err_t *add_to_digest(source_file_t *source, const char *data, size_t size)
 {
     struct source_state_t *state = source->state;
-    if (!EVP_DigestUpdate(state->sha256, data, size) ||
-        !EVP_DigestUpdate(state->sha3_256, data, size)) {
+    if (!EVP_DigestUpdate(state->sha256, data, size)) {
         return jf_err_make(JF_ERR_IO, APR_SUCCESS, state->pool, "libcrypto makes no digest for %s",
                            source->path);
     }
     return NULL;
 }
 
-static jf_err_t *end_digests(source_file_t *source)
+static jf_err_t *end_digest(source_file_t *source)
 {
     struct source_state_t *state = source->state;
     state->is_digesting = 0;
-    if (!EVP_DigestFinal_ex(state->sha256, source->sha256, NULL) ||
-        !EVP_DigestFinal_ex(state->sha3_256, source->sha3_256, NULL)) {
+    if (!EVP_DigestFinal_ex(state->sha256, source->sha256, NULL)) {
         return jf_err_make(JF_ERR_IO, APR_SUCCESS, state->pool, "libcrypto makes no digest for %s",
                            source->path);
     }
-    source->has_digests = 1;
+    source->has_digest = 1;
     return NULL;
 }
 
@@ -121,12 +114,12 @@ static jf_err_t *note_piece(source_file_t *source, const char *data, apr_ssize_t
         return NULL;
     }
     if (count > 0) {
-        return add_to_digests(source, data, (size_t)count);
+        return add_to_digest(source, data, (size_t)count);
     }
     if (state->is_stream) {
         source->size_bytes = state->at_bytes;
     }
-    return end_digests(source);
+    return end_digest(source);
 }
 
 apr_ssize_t source_file_read(void *baton, char *buffer, size_t size, jf_err_t **err)
@@ -155,7 +148,7 @@ jf_err_t *source_file_seek(source_file_t *source, apr_int64_t offset_bytes, apr_
     return NULL;
 }
 
-/* Reads all of it, for the digests, perhaps into a copy. */
+/* Reads all of it, for the digest, perhaps into a copy. */
 static jf_err_t *read_through(source_file_t *source, apr_file_t *copy)
 {
     struct source_state_t *state = source->state;
@@ -262,7 +255,7 @@ jf_err_t *source_file_open(source_file_t **source_out, client_t *client, const c
     JF_TRY(open_descriptor(source, pool));
     JF_TRY(describe(source, pool));
     JF_TRY(choose_name(source, client, pool));
-    JF_TRY(begin_digests(source));
+    JF_TRY(begin_digest(source));
     if (!source->state->is_stream) {
         JF_TRY(read_through(source, NULL));
         JF_TRY(source_file_check(source, pool));
@@ -331,9 +324,8 @@ shared_file_t *source_file_shared(const source_file_t *source, const char *url, 
     shared->media_type = apr_pstrdup(pool, source->media_type);
     shared->size_bytes = source->size_bytes;
     shared->date_us = source->modified_us;
-    if (source->has_digests) {
+    if (source->has_digest) {
         shared->sha256 = apr_pmemdup(pool, source->sha256, sizeof(source->sha256));
-        shared->sha3_256 = apr_pmemdup(pool, source->sha3_256, sizeof(source->sha3_256));
     }
     return shared;
 }

@@ -1,5 +1,5 @@
 /**
- * A file to upload: its name, type, size and digests, and its bytes.
+ * A file to upload: its name, type, size and digest, and its bytes.
  */
 #ifndef SOURCE_FILE_H
 #define SOURCE_FILE_H
@@ -13,15 +13,14 @@ typedef struct source_file_t {
     const char *media_type;
     apr_int64_t size_bytes; /**< -1: standard input, unknown */
     apr_time_t modified_us; /**< 0 for standard input */
-    int has_digests;        /**< 1 once they are known; for standard input at its end */
+    int has_digest;         /**< 1 once sha256 is known; for standard input at its end */
     unsigned char sha256[JF_SHA256_BYTES];
-    unsigned char sha3_256[32];
     int fd;
     struct source_state_t *state; /**< of source_file.c alone */
 } source_file_t;
 
 /**
- * Opens a file, or standard input for "-", and reads a file once for its digests, idling. What is
+ * Opens a file, or standard input for "-", and reads a file once for its digest, idling. What is
  * neither a file nor a directory (a pipe, say) is like standard input.
  * The descriptor is closed with @a pool.
  * @return JF_ERR_INVALID for a directory or a name that no area can have; JF_ERR_IO
@@ -31,7 +30,7 @@ jf_err_t *source_file_open(source_file_t **source, client_t *client, const char 
 
 /**
  * Copies standard input into a nameless temporary file, for servers that want to know the size
- * beforehand; the size and digests are known afterwards. Nothing to do for other files.
+ * beforehand; the size and digest are known afterwards. Nothing to do for other files.
  */
 jf_err_t *source_file_spool(source_file_t *source, client_t *client, apr_pool_t *pool);
 
@@ -40,7 +39,7 @@ jf_err_t *source_file_seek(source_file_t *source, apr_int64_t offset_bytes, apr_
 
 /**
  * Reads on: the function of a http_body_t whose baton is the source_file_t. Waits idly for what
- * comes from standard input; at its end, size and digests are known.
+ * comes from standard input; at its end, size and digest are known.
  */
 apr_ssize_t source_file_read(void *baton, char *buffer, size_t size, jf_err_t **err);
 
