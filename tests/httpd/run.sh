@@ -7,7 +7,8 @@ directory=$2
 shift 2
 
 "$python" -m pytest -o cache_dir=.pytest_cache/user "$@" "$directory"/test_9*.py >user.log 2>&1 &
-"$python" -m pytest -o cache_dir=.pytest_cache/server "$@" --ignore-glob='*/test_9*.py' "$directory"
+"$python" -m pytest -o cache_dir=.pytest_cache/server "$@" --ignore-glob="$directory/test_9*.py" \
+    "$directory"
 server=$?
 wait $!
 user=$?
