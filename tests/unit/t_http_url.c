@@ -67,9 +67,22 @@ static void test_links(void **state)
     static const char *const links[] = {"https://h/x", "http://h", "https://h:8443/a?b#c",
                                         "https://[2001:db8::1]/x"};
     static const char *const others[] = {
-        "",         "h/x",         "ftp://h/",        "file:///x",          "javascript:alert(1)",
-        "https://", "https://h/ ", "https://h/\nx",   "https://h/\xc3\xa4", "https://u@h/",
-        "//h/x",    "/x",          "https://u:p@h/x", "https://h:x/",       "data:text/html,x",
+        "",
+        "h/x",
+        "ftp://h/",
+        "file:///x",
+        "https:///h/x",
+        "javascript:alert(1)",
+        "https://",
+        "https://h/ ",
+        "https://h/\nx",
+        "https://h/\xc3\xa4",
+        "https://u@h/",
+        "//h/x",
+        "/x",
+        "https://u:p@h/x",
+        "https://h:x/",
+        "data:text/html,x",
     };
 
     (void)state;

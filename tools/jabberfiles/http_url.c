@@ -110,10 +110,15 @@ static int has_user(CURLU *parsed)
 
 int http_url_is_link(const char *url)
 {
+    const char *slashes = strstr(url, "://");
     for (const char *c = url; *c; c++) {
         if (!jf_ascii_is_printable(*c) || *c == ' ') {
             return 0;
         }
+    }
+    /* libcurl finds a host behind any number of slashes. */
+    if (!slashes || slashes[3] == '/') {
+        return 0;
     }
     CURLU *parsed = parse(url);
     int is_link =

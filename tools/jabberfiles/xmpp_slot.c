@@ -1,12 +1,11 @@
 #include "xmpp_private.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
-#include <apr_uri.h>
 
+#include "http_url.h"
 #include "jf_ascii.h"
 #include "jf_units.h"
 #include "xmpp_time.h"
@@ -19,14 +18,7 @@
 /** Fields a slot may ask for (XEP-0363, 5.2): any other could change what the upload means. */
 static const char *const field_names[] = {"Authorization", "Cookie", "Expires"};
 
-/* ---- uRLs ---- */
-
-static int is_loopback(const char *host)
-{
-    struct in_addr v4;
-    return apr_cstr_casecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           (strncmp(host, "127.", 4) == 0 && inet_pton(AF_INET, host, &v4) == 1);
-}
+/* ---- URLs ---- */
 
 /** 1 if these are characters of a URL (RFC 3986, 2), and no fragment is among them. */
 static int has_url_characters(const char *url)
@@ -43,22 +35,16 @@ static int has_url_characters(const char *url)
 }
 
 /** 1 if an upload and everybody's download may go there: over TLS, or within this machine. */
-static int is_fit_url(const char *url, apr_pool_t *pool)
+static int is_fit_url(const char *url)
 {
-    apr_uri_t uri;
-    if (!has_url_characters(url) || apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.scheme ||
-        !uri.hostname || !*uri.hostname || uri.user || uri.password) {
-        return 0;
-    }
-    return apr_cstr_casecmp(uri.scheme, "https") == 0 ||
-           (apr_cstr_casecmp(uri.scheme, "http") == 0 && is_loopback(uri.hostname));
+    return has_url_characters(url) && http_url_is_link(url) && http_url_is_private(url);
 }
 
 static jf_err_t *take_url(const char **url, xmpp_stanza_t *slot, const char *name, apr_pool_t *pool)
 {
     xmpp_stanza_t *element = xmpp_stanza_get_child_by_name_and_ns(slot, name, UPLOAD_NS);
     const char *text = element ? xmpp_stanza_get_attribute(element, "url") : NULL;
-    if (!text || !is_fit_url(text, pool)) {
+    if (!text || !is_fit_url(text)) {
         return jf_err_make(JF_ERR_IO, APR_SUCCESS, pool,
                            "the upload service has answered without a URL (%s) that could be used: "
                            "it must be https; the file was not uploaded",
