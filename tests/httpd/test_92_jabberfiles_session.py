@@ -23,7 +23,11 @@ REFUSED, UNAVAILABLE, INTERRUPTED = 4, 6, 130
 @pytest.fixture
 def tool(env, tmp_path):
     """The tool of the user that the fake servers know, with a file to send."""
-    made = Tool(env, tmp_path / "home", JABBERFILES_JID=JID, JABBERFILES_PASSWORD=PASSWORD)
+    # libstrophe 0.12 does not free what it has computed for SCRAM if the login breaks off.
+    known = tmp_path / "known-leaks"
+    known.write_text("leak:libstrophe.so\n", encoding="ascii")
+    made = Tool(env, tmp_path / "home", JABBERFILES_JID=JID, JABBERFILES_PASSWORD=PASSWORD,
+                LSAN_OPTIONS=f"suppressions={known}:print_suppressions=0")
     (made.home / "a.txt").write_text("content\n", encoding="ascii")
     return made
 
