@@ -20,8 +20,10 @@ from curl import Curl
 from docroot import Docroot, random_part
 from errorlog import LogWatch
 from fake_xmpp import FakeXmpp
+from file_sender import FileSender
 from jabber_pair import KINDS, Pairs
 from jabberfilesd import Jabberfilesd
+from receiver import Receiver
 from records import Records
 from server import Server
 from users import Users
@@ -328,6 +330,19 @@ def pairs(work_dir, authority):
 def pair(request, pairs):
     """One of them after the other."""
     return pairs.get(request.param)
+
+
+@pytest.fixture
+def receiver(env, tmp_path, prosody):
+    """Bob, who waits for files."""
+    return Receiver(env, tmp_path / "bob", prosody, prosody.new_user())
+
+
+@pytest.fixture
+def alice(prosody):
+    """Announces files."""
+    with FileSender(prosody, prosody.new_user()) as sender:
+        yield sender
 
 
 @pytest.fixture(scope="session")

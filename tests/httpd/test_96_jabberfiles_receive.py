@@ -29,17 +29,6 @@ def new_receiver(env, tmp_path):
 
 
 @pytest.fixture
-def receiver(new_receiver, prosody):
-    return new_receiver(prosody)
-
-
-@pytest.fixture
-def alice(prosody):
-    with FileSender(prosody, prosody.new_user()) as sender:
-        yield sender
-
-
-@pytest.fixture
 def link(owner):
     """The link of a file with CONTENT, as a URL."""
     return owner.put("notes.bin", CONTENT).text.strip()

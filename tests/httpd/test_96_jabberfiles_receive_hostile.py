@@ -9,22 +9,11 @@ import pytest
 
 from file_sender import FileSender, oob, sfs
 from http_script import HttpScript, answer, serve
-from receiver import Receiver, bare
+from receiver import bare
 from records import wait_until
 
 # What no terminal must get: control characters but line ends, and overrides of the direction.
 DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@pytest.fixture
-def receiver(env, tmp_path, prosody):
-    return Receiver(env, tmp_path / "bob", prosody, prosody.new_user())
-
-
-@pytest.fixture
-def alice(prosody):
-    with FileSender(prosody, prosody.new_user()) as sender:
-        yield sender
 
 
 @pytest.fixture

@@ -7,20 +7,11 @@
 #include <strophe.h>
 
 #include "announcement.h"
-#include "jf_base64.h"
 #include "t_stanza.h"
 
 #define URL "https://files.example.org/u/7f3c/hello.txt"
 #define SHA256 "qUiQTy8PR5uPgZdpSzAYSw0u0cHNKh7A+4XSmaGSpEc="
 #define SHA3_256 "qACaelKNh3eMNW2jpV2WRxnoGGZqBOT5YMniQ5418Tg="
-
-static const unsigned char *digest(const char *text, apr_pool_t *pool)
-{
-    char *bytes;
-    apr_size_t length;
-    jf_test_ok(jf_base64_decode(&bytes, &length, text, strlen(text), pool), text);
-    return (const unsigned char *)bytes;
-}
 
 static shared_file_t full_file(apr_pool_t *pool)
 {
@@ -31,8 +22,8 @@ static shared_file_t full_file(apr_pool_t *pool)
         .description = "A greeting",
         .size_bytes = 12,
         .date_us = apr_time_from_sec(1795341600),
-        .sha256 = digest(SHA256, pool),
-        .sha3_256 = digest(SHA3_256, pool),
+        .sha256 = t_stanza_digest(SHA256, pool),
+        .sha3_256 = t_stanza_digest(SHA3_256, pool),
     };
 }
 

@@ -7,20 +7,11 @@
 #include <strophe.h>
 
 #include "announcement.h"
-#include "jf_base64.h"
 #include "t_stanza.h"
 
 #define URL "https://files.example.org/u/7f3c/hello.txt"
 #define SHA256 "qUiQTy8PR5uPgZdpSzAYSw0u0cHNKh7A+4XSmaGSpEc="
 #define SHA3_256 "qACaelKNh3eMNW2jpV2WRxnoGGZqBOT5YMniQ5418Tg="
-
-static const unsigned char *digest(const char *text, apr_pool_t *pool)
-{
-    char *bytes;
-    apr_size_t length;
-    jf_test_ok(jf_base64_decode(&bytes, &length, text, strlen(text), pool), text);
-    return (const unsigned char *)bytes;
-}
 
 static apr_array_header_t *parse(const char *text, apr_pool_t *pool)
 {
@@ -66,8 +57,8 @@ static void check_full(const shared_file_t *file, apr_pool_t *pool)
     assert_string_equal(file->description, "A greeting");
     assert_int_equal(file->size_bytes, 12);
     assert_int_equal(file->date_us, apr_time_from_sec(1795341600));
-    assert_memory_equal(file->sha256, digest(SHA256, pool), JF_SHA256_BYTES);
-    assert_memory_equal(file->sha3_256, digest(SHA3_256, pool), 32);
+    assert_memory_equal(file->sha256, t_stanza_digest(SHA256, pool), JF_SHA256_BYTES);
+    assert_memory_equal(file->sha3_256, t_stanza_digest(SHA3_256, pool), 32);
 }
 
 static void test_sims_alone(void **state)
@@ -289,7 +280,7 @@ static void test_a_bad_hash_does_not_hide_a_good_one(void **state)
 {
     shared_file_t *file =
         parse_one(MESSAGE(SFS(HASH("sha-256", "YWJj") HASH("sha-256", SHA256), URL)), *state);
-    assert_memory_equal(file->sha256, digest(SHA256, *state), JF_SHA256_BYTES);
+    assert_memory_equal(file->sha256, t_stanza_digest(SHA256, *state), JF_SHA256_BYTES);
 }
 
 static void test_long_texts_are_left_out(void **state)

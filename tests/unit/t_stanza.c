@@ -1,5 +1,8 @@
 #include "t_stanza.h"
 
+#include <string.h>
+
+#include "jf_base64.h"
 #include "jf_test.h"
 
 static apr_status_t free_context(void *ctx)
@@ -30,4 +33,12 @@ xmpp_stanza_t *t_stanza_read(const char *text, apr_pool_t *pool)
     }
     apr_pool_cleanup_register(pool, stanza, release_stanza, apr_pool_cleanup_null);
     return stanza;
+}
+
+const unsigned char *t_stanza_digest(const char *base64, apr_pool_t *pool)
+{
+    char *bytes = NULL;
+    apr_size_t length = 0;
+    jf_test_ok(jf_base64_decode(&bytes, &length, base64, strlen(base64), pool), base64);
+    return (const unsigned char *)bytes;
 }

@@ -13,7 +13,7 @@ typedef struct sending_t {
     apr_array_header_t *sources;    /**< of source_file_t * */
     apr_array_header_t *files;      /**< of shared_file_t *, those that are uploaded */
     apr_array_header_t *deliveries; /**< of delivery_t * */
-    int is_telling; /**< all files are uploaded */
+    int is_telling;                 /**< all files are uploaded */
     upload_t upload;
 } sending_t;
 
