@@ -167,6 +167,17 @@ def break_off(after_bytes=0):
     return step
 
 
+def serve_later(may_go_on, content):
+    """A file that is there at once and comes when the event is set."""
+    def step(exchange):
+        exchange.send_head(200, {"Content-Length": str(len(content))})
+        if exchange.heard.method != "HEAD":
+            may_go_on.wait(60)
+            exchange.send(content)
+
+    return step
+
+
 def serve(content, headers=None, stop_at=None):
     """A file with Range and If-Range, as real servers have it. `stop_at`: breaks the connection
     when this byte of the file would be sent."""

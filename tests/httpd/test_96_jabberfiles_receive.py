@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from file_sender import FileSender, oob, sfs
-from http_script import HttpScript, serve
+from http_script import HttpScript, serve, serve_later
 from jabberfiles import INTERRUPT
 from receiver import Receiver, bare
 from records import wait_until
@@ -84,15 +84,8 @@ def test_all_files_of_a_message_are_saved(receiver, alice, owner):
 
 def test_more_arrives_while_a_file_is_downloaded(receiver, alice, owner):
     may_go_on = threading.Event()
-
-    def slow(exchange):
-        exchange.send_head(200, {"Content-Length": "4"})
-        if exchange.heard.method != "HEAD":
-            may_go_on.wait(60)
-            exchange.send(b"slow")
-
     running, jid = receiver.start("--auto-from", bare(alice))
-    with running, HttpScript([slow]) as web:
+    with running, HttpScript([serve_later(may_go_on, b"slow")]) as web:
         alice.tell(receiver.user.jid, oob(web.url("/slow.txt")))
         wait_until(lambda: "GET" in web.methods(), 20, "never asked for")
         links = [owner.put(f"{i}.txt", b"quick").text.strip() for i in range(5)]

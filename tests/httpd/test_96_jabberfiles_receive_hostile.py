@@ -8,7 +8,7 @@ import time
 import pytest
 
 from file_sender import FileSender, oob, sfs
-from http_script import HttpScript, answer, serve
+from http_script import HttpScript, answer, serve, serve_later
 from receiver import bare
 from records import wait_until
 
@@ -290,14 +290,7 @@ def test_a_flood_does_not_hinder_a_friend(receiver, alice, eve):
 
 def test_a_flood_while_a_file_is_downloaded_is_bounded(receiver, alice, eve):
     may_go_on = threading.Event()
-
-    def slow(exchange):
-        exchange.send_head(200, {"Content-Length": "4"})
-        if exchange.heard.method != "HEAD":
-            may_go_on.wait(60)
-            exchange.send(b"slow")
-
-    with HttpScript({"/slow": [slow], "*": [serve(b"quick")]}) as web:
+    with HttpScript({"/slow": [serve_later(may_go_on, b"slow")], "*": [serve(b"quick")]}) as web:
         running, jid = receiver.start("--auto-from", bare(alice))
         with running:
             alice.tell(receiver.user.jid, oob(web.url("/slow")))

@@ -2,11 +2,13 @@
 
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <unictype.h>
 #include <unistr.h>
 #include <uniwidth.h>
 
+#include "jf_digest.h"
 #include "jf_units.h"
 
 /* One character takes at most this much: \u{10ffff}. */
@@ -70,4 +72,9 @@ json_t *tool_text_json(const char *text, apr_pool_t *pool)
 json_t *tool_text_json_time(apr_time_t time_us, apr_pool_t *pool)
 {
     return time_us == JF_NEVER ? json_null() : json_string(jf_units_format_time(time_us, pool));
+}
+
+json_t *tool_text_json_sha256(const unsigned char *sha256, apr_pool_t *pool)
+{
+    return sha256 ? json_string(apr_pescape_hex(pool, sha256, JF_SHA256_BYTES, 0)) : json_null();
 }

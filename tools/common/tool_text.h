@@ -26,4 +26,7 @@ json_t *tool_text_json(const char *text, apr_pool_t *pool);
 /** A JSON string with the time in RFC 3339, or null for JF_NEVER. */
 json_t *tool_text_json_time(apr_time_t time_us, apr_pool_t *pool);
 
+/** A JSON string with the lower-case hexadecimal of a SHA-256, or null for NULL. */
+json_t *tool_text_json_sha256(const unsigned char *sha256, apr_pool_t *pool);
+
 #endif

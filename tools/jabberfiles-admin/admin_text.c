@@ -1,10 +1,8 @@
 #include "admin_text.h"
 
-#include <apr_encode.h>
 #include <apr_strings.h>
 
 #include "jf_ascii.h"
-#include "jf_digest.h"
 #include "jf_units.h"
 
 const char *admin_text_period(jf_period_t period, apr_pool_t *pool)
@@ -17,9 +15,4 @@ const char *admin_text_quota(const jf_area_t *area, apr_pool_t *pool)
 {
     return area->quota_bytes == JF_QUOTA_DEFAULT ? "default"
                                                  : jf_units_format_bytes(area->quota_bytes, pool);
-}
-
-const char *admin_text_sha256(const unsigned char *sha256, apr_pool_t *pool)
-{
-    return apr_pencode_base16_binary(pool, sha256, JF_SHA256_BYTES, APR_ENCODE_LOWER, NULL);
 }

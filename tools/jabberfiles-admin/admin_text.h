@@ -1,5 +1,5 @@
 /**
- * How quotas and digests of areas are written for people and programs.
+ * How quotas of areas are written for people and programs.
  */
 #ifndef ADMIN_TEXT_H
 #define ADMIN_TEXT_H
@@ -12,8 +12,5 @@ const char *admin_text_period(jf_period_t period, apr_pool_t *pool);
 
 /** The quota of an area: a size, "unlimited" or "default". */
 const char *admin_text_quota(const jf_area_t *area, apr_pool_t *pool);
-
-/** Lower-case hexadecimal of a SHA-256. */
-const char *admin_text_sha256(const unsigned char *sha256, apr_pool_t *pool);
 
 #endif

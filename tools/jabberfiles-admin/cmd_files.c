@@ -22,15 +22,14 @@ static const char *link_path(const jf_file_t *file, apr_pool_t *pool)
 
 static json_t *json_file(const jf_file_t *file, apr_pool_t *pool)
 {
-    json_t *sha256 =
-        file->sha256 ? json_string(admin_text_sha256(file->sha256, pool)) : json_null();
     return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "path",
                      tool_text_json(file->path, pool), "size_bytes", (json_int_t)file->size_bytes,
                      "content_type", tool_text_json(file->media_type, pool), "created",
                      tool_text_json_time(file->created_us, pool), "expires",
                      tool_text_json_time(file->expires_us, pool), "link_path",
                      tool_text_json(link_path(file, pool), pool), "object",
-                     tool_text_json(file->object, pool), "sha256", sha256);
+                     tool_text_json(file->object, pool), "sha256",
+                     tool_text_json_sha256(file->sha256, pool));
 }
 
 static void add_json(void *files, const jf_file_t *file, apr_pool_t *pool)

@@ -49,7 +49,8 @@ void client_idle(client_t *client);
 /** Waits so long, idly; ends early when the user interrupts (client_is_interrupted). */
 void client_sleep(client_t *client, apr_interval_time_t duration_us);
 
-/** Has SIGINT and SIGTERM noted for client_is_interrupted, and SIGPIPE ignored. */
+/** Has SIGINT and SIGTERM noted for client_is_interrupted, and SIGPIPE ignored: libraries write to
+ * connections that the other side has closed. */
 void client_catch_signals(void);
 
 /** 1 after SIGINT or SIGTERM: transfers and waiting end with an error at once, what is begun is

@@ -1,7 +1,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "fetch_private.h"
@@ -89,10 +88,10 @@ static void tell(const fetch_t *fetch, const shared_file_t *seen, const char *pa
     apr_int64_t size_bytes = stat(path, &found) == 0 ? (apr_int64_t)found.st_size : -1;
     output_result(fetch->client, "%s", path);
     output_json(fetch->client,
-                json_pack("{s:s, s:o, s:o, s:I, s:s, s:o*, s:o}", "type", "file", "path",
+                json_pack("{s:s, s:o, s:o, s:I, s:o, s:o*, s:o}", "type", "file", "path",
                           tool_text_json(path, pool), "name", tool_text_json(seen->name, pool),
                           "size_bytes", (json_int_t)size_bytes, "sha256",
-                          apr_pescape_hex(pool, fetch->sha256, JF_SHA256_BYTES, 0), "media_type",
+                          tool_text_json_sha256(fetch->sha256, pool), "media_type",
                           seen->media_type ? tool_text_json(seen->media_type, pool) : NULL, "url",
                           tool_text_json(seen->url, pool)));
 }

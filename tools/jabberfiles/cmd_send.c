@@ -56,7 +56,6 @@ static jf_err_t *upload_and_tell(sending_t *sending)
     const options_t *options = sending->client->options;
     JF_TRY(upload_all(sending));
     sending->is_telling = 1;
-    JF_TRY(xmpp_session_renew(sending->upload.session)); /* the upload may have taken long */
     return xmpp_deliver(sending->deliveries, sending->upload.session, sending->files,
                         options->message, options->wants_sims, sending->client->pool);
 }

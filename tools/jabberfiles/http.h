@@ -95,6 +95,9 @@ const char *http_answer_field(const http_answer_t *answer, const char *name);
  */
 jf_err_t *http_answer_error(const http_answer_t *answer, const char *what, apr_pool_t *pool);
 
+/** 1 if an upload was answered with what servers say when the file is there. */
+int http_answer_is_stored(const http_answer_t *answer);
+
 /** When the answer says it works again (Retry-After: seconds or date), or 0. */
 apr_time_t http_answer_retry_at(const http_answer_t *answer, apr_time_t now_us);
 

@@ -22,6 +22,11 @@ const char *http_answer_field(const http_answer_t *answer, const char *name)
     return apr_table_get(answer->headers, name);
 }
 
+int http_answer_is_stored(const http_answer_t *answer)
+{
+    return answer->status == 200 || answer->status == 201 || answer->status == 204;
+}
+
 /* ---- when ---- */
 
 apr_time_t http_answer_retry_at(const http_answer_t *answer, apr_time_t now_us)

@@ -68,11 +68,6 @@ static int is_there(slot_upload_t *upload)
                   apr_psprintf(upload->pool, "%" APR_INT64_T_FMT, upload->source->size_bytes)) == 0;
 }
 
-static int is_success(const http_answer_t *answer)
-{
-    return answer->status == 200 || answer->status == 201 || answer->status == 204;
-}
-
 /* What servers say to a slot that was used, or whose time is over. */
 static int is_spent(const slot_upload_t *upload, const http_answer_t *answer)
 {
@@ -103,7 +98,7 @@ static jf_err_t *upload_patiently(slot_upload_t *upload)
         http_answer_t *answer;
         jf_err_t *err = put(&answer, upload);
         JF_TRY(source_file_check(upload->source, upload->pool));
-        if (!err && is_success(answer)) {
+        if (!err && http_answer_is_stored(answer)) {
             return NULL;
         }
         upload->was_lost |= err && err->code == JF_ERR_UNAVAILABLE;

@@ -168,11 +168,6 @@ static jf_err_t *attempt(http_answer_t **answer, area_upload_t *upload)
     return err;
 }
 
-static int is_success(const http_answer_t *answer)
-{
-    return answer->status == 200 || answer->status == 201 || answer->status == 204;
-}
-
 /* Standard input is gone with what was sent of it. */
 static jf_err_t *need_repeatable(area_upload_t *upload, const jf_err_t *lost)
 {
@@ -199,7 +194,7 @@ static jf_err_t *upload_patiently(const char **link, area_upload_t *upload)
     while (!*link) {
         http_answer_t *answer;
         jf_err_t *err = attempt(&answer, upload);
-        if (!err && is_success(answer)) {
+        if (!err && http_answer_is_stored(answer)) {
             *link = link_of(upload, answer);
             return source_file_check(upload->source, upload->pool);
         }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include <apr_escape.h>
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
@@ -134,9 +133,7 @@ static inbox_outcome_t tell_saved(const job_t *job, const char *path)
     json_t *object = make_object(job, "file");
     json_object_set_new(object, "path", tool_text_json(path, job->pool));
     json_object_set_new(object, "size_bytes", json_integer(size_bytes));
-    json_object_set_new(
-        object, "sha256",
-        json_string(apr_pescape_hex(job->pool, job->fetch.sha256, JF_SHA256_BYTES, 0)));
+    json_object_set_new(object, "sha256", tool_text_json_sha256(job->fetch.sha256, job->pool));
     output_json(job->receive->client, object);
     output_result(job->receive->client, "%s from %s: saved as %s (%s)", jf_names_leaf(path),
                   job->who, path, jf_units_format_bytes(size_bytes, job->pool));

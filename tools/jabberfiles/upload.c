@@ -1,6 +1,5 @@
 #include "upload.h"
 
-#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "jf_units.h"
@@ -134,20 +133,14 @@ jf_err_t *upload_file(shared_file_t **shared, upload_t *upload, source_file_t *s
                             : explain(&obstacle, source, pool);
 }
 
-static json_t *sha256_json(const shared_file_t *shared, apr_pool_t *pool)
-{
-    return shared->sha256 ? json_string(apr_pescape_hex(pool, shared->sha256, JF_SHA256_BYTES, 0))
-                          : json_null();
-}
-
 void upload_tell(const upload_t *upload, const source_file_t *source, const shared_file_t *shared,
                  apr_pool_t *pool)
 {
     output_result(upload->client, "%s", shared->url);
-    output_json(upload->client,
-                json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "type", "file", "path",
-                          tool_text_json(source->path, pool), "name",
-                          tool_text_json(source->name, pool), "size_bytes",
-                          (json_int_t)source->size_bytes, "sha256", sha256_json(shared, pool),
-                          "link", tool_text_json(shared->url, pool)));
+    output_json(upload->client, json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "type", "file", "path",
+                                          tool_text_json(source->path, pool), "name",
+                                          tool_text_json(source->name, pool), "size_bytes",
+                                          (json_int_t)source->size_bytes, "sha256",
+                                          tool_text_json_sha256(shared->sha256, pool), "link",
+                                          tool_text_json(shared->url, pool)));
 }

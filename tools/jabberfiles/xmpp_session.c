@@ -1,6 +1,5 @@
 #include "xmpp_private.h"
 
-#include <apr_signal.h>
 #include <apr_strings.h>
 
 #include "jf_jid.h"
@@ -84,7 +83,6 @@ jf_err_t *xmpp_session_open(xmpp_session_t **session, client_t *client, apr_pool
     xmpp_session_t *made = NULL;
     JF_TRY(make(&made, client, pool));
     apr_pool_cleanup_register(pool, made, clean_up, apr_pool_cleanup_null);
-    apr_signal(SIGPIPE, SIG_IGN); /* libstrophe writes to connections that the server has closed */
     jf_err_t *err = xmpp_connection_make(made);
     if (err) {
         apr_pool_cleanup_run(pool, made, clean_up);
