@@ -19,6 +19,7 @@ typedef struct meter_t {
     apr_int64_t rate_bytes_per_s;
     apr_int64_t header_bytes;
     int is_announced;
+    int is_handed_over;       /* all of it, to the connection */
     jfm_download_t *download; /* NULL: it is counted at the end */
 } meter_t;
 
@@ -26,9 +27,16 @@ static ap_filter_rec_t *watch_filter;
 
 /* ---- when it ends ---- */
 
+/* A stream is broken off by its connection's thread, even if all of it has been sent before. */
+static int is_broken_off(const meter_t *meter)
+{
+    const conn_rec *c = meter->r->connection;
+    return c->master ? !meter->is_handed_over : c->aborted;
+}
+
 static void count(const meter_t *meter)
 {
-    apr_int64_t sent_bytes = meter->r->connection->aborted ? 0 : meter->r->bytes_sent;
+    apr_int64_t sent_bytes = is_broken_off(meter) ? 0 : meter->r->bytes_sent;
     jf_traffic_amount_t amount = {
         .sent_bytes = sent_bytes,
         .charged_bytes = meter->transfer.is_charged ? sent_bytes : 0,
@@ -89,6 +97,17 @@ static int is_followed(const meter_t *meter)
     return meter->transfer.is_paced || jfm_request(meter->r)->file->size_bytes > SMALL_BYTES;
 }
 
+static apr_status_t hand_over(ap_filter_t *filter, apr_bucket_brigade *bb)
+{
+    meter_t *meter = filter->ctx;
+    int is_all = !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+    apr_status_t status = ap_pass_brigade(filter->next, bb);
+    if (is_all && status == APR_SUCCESS) {
+        meter->is_handed_over = 1;
+    }
+    return status;
+}
+
 /* Behind the filters that make header and ranges: what comes here is what goes out. */
 static apr_status_t watch(ap_filter_t *filter, apr_bucket_brigade *bb)
 {
@@ -98,23 +117,18 @@ static apr_status_t watch(ap_filter_t *filter, apr_bucket_brigade *bb)
         jfm_download_announce(meter->download, filter->r);
         meter->is_announced = 1;
     }
-    if (!is_followed(meter)) {
+    if (is_followed(meter) && file && !meter->download) {
+        begin_unlimited(meter);
+    }
+    if (is_followed(meter) && file && meter->download) {
+        jfm_download_watch(meter->download, filter->r, file, last_file(bb), meter->header_bytes);
         ap_remove_output_filter(filter);
-    } else if (file) {
-        if (!meter->download) {
-            begin_unlimited(meter);
-        }
-        if (meter->download) {
-            jfm_download_watch(meter->download, filter->r, file, last_file(bb),
-                               meter->header_bytes);
-        }
-        ap_remove_output_filter(filter);
-    } else if (!filter->r->sent_bodyct) {
+    } else if (!file && !filter->r->sent_bodyct) {
         apr_off_t length_bytes;
         apr_brigade_length(bb, 0, &length_bytes);
         meter->header_bytes += length_bytes;
     }
-    return ap_pass_brigade(filter->next, bb);
+    return hand_over(filter, bb);
 }
 
 void jfm_register_meter(void)
@@ -187,7 +201,7 @@ int jfm_meter_download(request_rec *r, const jf_file_t *file)
         return status;
     }
     apr_pool_pre_cleanup_register(r->pool, meter, end_request);
-    if (meter->download || is_followed(meter)) {
+    if (meter->download || is_followed(meter) || r->connection->master) {
         ap_add_output_filter_handle(watch_filter, meter, r, r->connection);
     }
     return OK;
