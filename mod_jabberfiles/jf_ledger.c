@@ -88,9 +88,6 @@ jf_err_t *jf_ledger_open(jf_ledger_t **ledger_out, const char *database, jf_dura
 
     status = apr_thread_mutex_create(&ledger->mutex, APR_THREAD_MUTEX_DEFAULT, own);
     if (status == APR_SUCCESS) {
-        status = apr_thread_cond_create(&ledger->written, own);
-    }
-    if (status == APR_SUCCESS) {
         status = apr_reslist_create(&ledger->readers, 0, READERS_MAX, READERS_MAX, 0, open_reader,
                                     close_reader, ledger, own);
     }
@@ -105,6 +102,11 @@ jf_err_t *jf_ledger_open(jf_ledger_t **ledger_out, const char *database, jf_dura
 jf_err_t *jf_ledger_keep_room(jf_ledger_t *ledger, apr_pool_t *pool)
 {
     return jf_ballast_make(ledger->database, pool);
+}
+
+void jf_ledger_take_turns(jf_ledger_t *ledger, apr_proc_mutex_t *turn)
+{
+    ledger->turn = turn;
 }
 
 void jf_ledger_stop(jf_ledger_t *ledger)

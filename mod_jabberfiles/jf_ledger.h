@@ -18,6 +18,7 @@
 #ifndef JF_LEDGER_H
 #define JF_LEDGER_H
 
+#include <apr_proc_mutex.h>
 #include <apr_tables.h>
 #include <apr_time.h>
 
@@ -100,6 +101,14 @@ jf_err_t *jf_ledger_open(jf_ledger_t **ledger, const char *database, jf_durabili
 
 /** Closes all connections. No other thread may be in the ledger. */
 void jf_ledger_close(jf_ledger_t *ledger);
+
+/**
+ * Processes that share @a turn (made before they were forked, robust, with a timed lock) write one
+ * after the other by it: a wait for SQLite's lock is polling. That lock stays the one that counts,
+ * for processes that do not know @a turn and for one that dies with it.
+ * @param turn the caller's; it outlives @a ledger.
+ */
+void jf_ledger_take_turns(jf_ledger_t *ledger, apr_proc_mutex_t *turn);
 
 /**
  * From now on all writing fails at once with JF_ERR_UNAVAILABLE. For a process that is about to
@@ -211,6 +220,13 @@ jf_err_t *jf_ledger_file_expire(apr_array_header_t **objects, jf_ledger_t *ledge
 jf_err_t *jf_ledger_object_is_known(int *is_known, jf_ledger_t *ledger, const char *object,
                                     apr_pool_t *pool);
 
+/**
+ * The same, asked in a transaction: after whatever was being written when it began. An object that
+ * is older than JF_ADD_AGE_MAX_US and not known now never will be.
+ */
+jf_err_t *jf_ledger_object_is_known_for_good(int *is_known, jf_ledger_t *ledger, const char *object,
+                                             apr_pool_t *pool);
+
 /* ---- uploads ---- */
 
 /**
@@ -262,6 +278,7 @@ typedef struct jf_settle_t {
     apr_time_t expires_us;       /**< or JF_NEVER */
     const jf_slot_use_t *slot;   /**< or NULL */
     jf_precondition_t precondition;
+    jf_area_t *area; /**< set to the area as it is then; NULL: nobody asks */
 } jf_settle_t;
 
 /**
@@ -276,6 +293,35 @@ typedef struct jf_settle_t {
 jf_err_t *jf_ledger_settle(jf_file_t *file, const char **replaced, int *created,
                            jf_ledger_t *ledger, const jf_settle_t *settle, apr_time_t now_us,
                            apr_pool_t *pool);
+
+/** A file that nothing was promised to. */
+typedef struct jf_add_t {
+    jf_settle_t settle;
+    const char *jid;
+    const char *path;
+    apr_int64_t quota_bytes; /**< of the configuration, or JF_UNLIMITED */
+    apr_time_t written_us;   /**< when the object was created, by the clock of this machine */
+} jf_add_t;
+
+/** So long after it was written an object may become a file; older ones may be swept. */
+#define JF_ADD_AGE_MAX_US (apr_time_from_sec(1800))
+
+/**
+ * Makes a file whose bytes are already durable in the store, without a promise: judges quota and
+ * preconditions and enters the row in one transaction. Creates the area if needed. Otherwise as
+ * jf_ledger_settle.
+ * @return JF_ERR_QUOTA (with facts), JF_ERR_PRECONDITION, JF_ERR_USED, JF_ERR_BUSY if the object is
+ * too old; then the ledger has not changed.
+ */
+jf_err_t *jf_ledger_add(jf_file_t *file, const char **replaced, int *created, jf_ledger_t *ledger,
+                        const jf_add_t *add, apr_time_t now_us, apr_pool_t *pool);
+
+/**
+ * Says early whether jf_ledger_add would refuse, before there is an object. Reads only, so that
+ * what other uploads do meanwhile may make it wrong; it never refuses what would be taken now.
+ */
+jf_err_t *jf_ledger_foresee(jf_ledger_t *ledger, const jf_add_t *add, apr_time_t now_us,
+                            apr_pool_t *pool);
 
 /**
  * Takes a promise back; one that is gone is no error. Cannot fail: if the ledger cannot be written

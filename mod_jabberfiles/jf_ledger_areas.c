@@ -40,10 +40,8 @@ static jf_err_t *look_up(int *found, jf_area_t *area, jf_sqlite_t *db, int state
     return NULL;
 }
 
-/* An upload that names its user by the hash of the JID goes to the JID's area, if that one is
- * there. */
-static jf_err_t *look_up_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db, const char *name,
-                                    apr_pool_t *pool)
+jf_err_t *jf_ledger_find_area_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db,
+                                         const char *name, apr_pool_t *pool)
 {
     const char *hash = jf_area_hash(name);
     JF_TRY(look_up(found, area, db, JF_STMT_AREA_BY_JID, name, pool));
@@ -79,7 +77,7 @@ jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *ji
                                 apr_time_t now_us, apr_pool_t *pool)
 {
     int found;
-    JF_TRY(look_up_for_upload(&found, area, db, jid, pool));
+    JF_TRY(jf_ledger_find_area_for_upload(&found, area, db, jid, pool));
     if (found) {
         return NULL;
     }

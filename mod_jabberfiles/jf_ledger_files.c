@@ -82,6 +82,19 @@ jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, cons
     return NULL;
 }
 
+jf_err_t *jf_ledger_find_in_area(int *found, jf_file_t *file, jf_sqlite_t *db, apr_int64_t area_id,
+                                 const char *path, apr_pool_t *pool)
+{
+    sqlite3_stmt *stmt;
+    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_FILE_IN_AREA, pool, "is", area_id, path));
+    JF_TRY(jf_sqlite_step(found, stmt, pool));
+    if (*found) {
+        jf_ledger_read_file_row(file, stmt, pool);
+        sqlite3_reset(stmt);
+    }
+    return NULL;
+}
+
 static jf_err_t *no_such_file(apr_pool_t *pool)
 {
     return jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, pool, "there is no such file");
@@ -173,18 +186,42 @@ jf_err_t *jf_ledger_file_each(apr_array_header_t **files, jf_ledger_t *ledger, c
     return err;
 }
 
+static jf_err_t *is_object_known(int *is_known, jf_sqlite_t *db, const char *object,
+                                 apr_pool_t *pool)
+{
+    sqlite3_stmt *stmt;
+    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_OBJECT_KNOWN, pool, "s", object));
+    return jf_sqlite_step(is_known, stmt, pool);
+}
+
 jf_err_t *jf_ledger_object_is_known(int *is_known, jf_ledger_t *ledger, const char *object,
                                     apr_pool_t *pool)
 {
     jf_sqlite_t *db;
-    sqlite3_stmt *stmt;
     JF_TRY(jf_ledger_read_begin(&db, ledger, pool));
-    jf_err_t *err = jf_sqlite_start(&stmt, db, JF_STMT_OBJECT_KNOWN, pool, "s", object);
-    if (!err) {
-        err = jf_sqlite_step(is_known, stmt, pool);
-    }
+    jf_err_t *err = is_object_known(is_known, db, object, pool);
     jf_ledger_read_end(ledger, db);
     return err;
+}
+
+typedef struct know_t {
+    const char *object;
+    int is_known;
+} know_t;
+
+static jf_err_t *know_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
+{
+    know_t *know = baton;
+    return is_object_known(&know->is_known, db, know->object, pool);
+}
+
+jf_err_t *jf_ledger_object_is_known_for_good(int *is_known, jf_ledger_t *ledger, const char *object,
+                                             apr_pool_t *pool)
+{
+    know_t know = {object, 0};
+    JF_TRY(jf_ledger_write(ledger, JF_COMMIT_LAZY, know_op, &know, pool));
+    *is_known = know.is_known;
+    return NULL;
 }
 
 /* ---- removal ---- */

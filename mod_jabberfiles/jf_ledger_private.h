@@ -5,7 +5,6 @@
 #define JF_LEDGER_PRIVATE_H
 
 #include <apr_reslist.h>
-#include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
 #include "jf_ledger.h"
@@ -24,10 +23,10 @@ struct jf_ledger_t {
     const char *const *statements;
     jf_durability_t durability;
     apr_reslist_t *readers;
+    apr_proc_mutex_t *turn; /* or NULL; the caller's */
     volatile apr_uint32_t stopped;
 
     apr_thread_mutex_t *mutex; /* guards everything below */
-    apr_thread_cond_t *written;
     jf_write_t *waiting;
     jf_write_t **waiting_end;
     int is_writing; /* a thread writes for all; it alone uses the two members below */
@@ -69,6 +68,9 @@ jf_err_t *jf_ledger_write_freeing(jf_ledger_t *ledger, jf_ledger_op_t *op, void 
 /** Reads an area's override of its transfer quota, from two columns on. */
 jf_transfer_limit_t jf_ledger_read_transfer(sqlite3_stmt *stmt, int column);
 
+/** How many columns a row of STMT_AREA_BY_JID has. */
+#define JF_AREA_COLUMNS 9
+
 /** Reads an area row (columns as in STMT_AREA_BY_JID). */
 void jf_ledger_read_area_row(jf_area_t *area, sqlite3_stmt *stmt, apr_pool_t *pool);
 
@@ -79,11 +81,40 @@ void jf_ledger_read_file_row(jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *po
 jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
                                 apr_time_t now_us, apr_pool_t *pool);
 
+/** Inside a transaction or not: the area that an upload to this name goes to, if there is one: the
+ * JID's own for the hash of a JID. */
+jf_err_t *jf_ledger_find_area_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db,
+                                         const char *name, apr_pool_t *pool);
+
 /** Inside a transaction: JF_ERR_QUOTA if @a need_bytes do not fit into what @a area may still
  * promise; else available_bytes is how much that is. */
 jf_err_t *jf_ledger_check_room(apr_int64_t *available_bytes, const jf_area_t *area,
                                apr_int64_t quota_bytes, apr_int64_t credit_bytes,
                                apr_int64_t need_bytes, apr_pool_t *pool);
+
+/** Inside a transaction: what an upload gives back when it ends, the @a size_bytes of the file that
+ * it replaces or of the promise of its slot; unless another upload already counts on it. */
+jf_err_t *jf_ledger_credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
+                           const char *path, apr_int64_t size_bytes, apr_pool_t *pool);
+
+/** JF_ERR_PRECONDITION if an upload may not follow @a current (NULL: no file). One that came by a
+ * slot has the slot's link, so it never replaces another. */
+jf_err_t *jf_ledger_judge_upload(const jf_precondition_t *precondition, const jf_slot_use_t *slot,
+                                 const jf_file_t *current, apr_pool_t *pool);
+
+/** The baton of a transaction that makes a file of an upload. */
+typedef struct jf_settle_op_t {
+    const jf_settle_t *settle;
+    apr_time_t now_us;
+    jf_file_t file;
+    const char *replaced;
+    int created;
+} jf_settle_op_t;
+
+/** Inside a transaction: judges the preconditions and enters the file @a path, whose row was
+ * @a current (NULL: none), into @a area. The room for it was checked. */
+jf_err_t *jf_ledger_enter(jf_settle_op_t *op, jf_sqlite_t *db, const jf_area_t *area,
+                          const char *path, const jf_file_t *current, apr_pool_t *pool);
 
 /** Inside a transaction: JF_ERR_USED if the slot of @a token is used up. */
 jf_err_t *jf_ledger_check_unused(jf_sqlite_t *db, const char *token, apr_pool_t *pool);
@@ -101,6 +132,10 @@ jf_err_t *jf_ledger_find_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
 /** Inside a transaction or not: the row of a path, expired or not; *found says if there is one. */
 jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, const char *jid,
                               const char *path, apr_pool_t *pool);
+
+/** The same where the area is known. */
+jf_err_t *jf_ledger_find_in_area(int *found, jf_file_t *file, jf_sqlite_t *db, apr_int64_t area_id,
+                                 const char *path, apr_pool_t *pool);
 
 /** Collects column 0 of all rows of a started statement into an array of const char *. */
 jf_err_t *jf_ledger_collect_texts(apr_array_header_t **texts, sqlite3_stmt *stmt, apr_pool_t *pool);

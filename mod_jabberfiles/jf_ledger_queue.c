@@ -1,6 +1,7 @@
 #include "jf_ledger_private.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include <apr_atomic.h>
@@ -12,13 +13,17 @@
 /* A batch ends somewhere, so that the first of it does not wait for the last of a long queue. */
 #define BATCH_MAX 256
 
+/* Who has the turn for longer is stuck, and SQLite's lock, which is what counts, says with what. */
+#define TURN_WAIT_US apr_time_from_sec(1)
+
 struct jf_write_t {
     jf_ledger_op_t *op;
     void *baton;
     jf_commit_t commit;
     apr_pool_t *pool; /* of the waiting thread: nobody else uses it meanwhile */
     jf_err_t *err;
-    int is_done;
+    sem_t turn; /* each has its own, so that nobody wakes up to find that another one was meant */
+    int is_leader;
     jf_write_t *next;
 };
 
@@ -41,13 +46,21 @@ static jf_err_t *ready_writer(jf_ledger_t *ledger, jf_commit_t commit, apr_pool_
             ledger->writer, syncs ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", pool));
         ledger->writer_syncs = syncs;
     }
-    return jf_sqlite_exec(ledger->writer, "BEGIN IMMEDIATE", pool);
+    return jf_sqlite_run(NULL, ledger->writer, JF_STMT_BEGIN, pool, "");
+}
+
+static jf_err_t *end_savepoint(jf_sqlite_t *db, int is_kept, apr_pool_t *pool)
+{
+    if (!is_kept) {
+        JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_ROLLBACK_TO, pool, ""));
+    }
+    return jf_sqlite_run(NULL, db, JF_STMT_RELEASE, pool, "");
 }
 
 static void run_one(jf_ledger_t *ledger, jf_write_t *write)
 {
     jf_sqlite_t *db = ledger->writer;
-    write->err = jf_sqlite_exec(db, "SAVEPOINT op", write->pool);
+    write->err = jf_sqlite_run(NULL, db, JF_STMT_SAVEPOINT, write->pool, "");
     if (write->err) {
         return;
     }
@@ -57,8 +70,7 @@ static void run_one(jf_ledger_t *ledger, jf_write_t *write)
         return;
     }
     /* If this fails, the others must not be committed together with half of this one. */
-    jf_err_t *err =
-        jf_sqlite_exec(db, write->err ? "ROLLBACK TO op; RELEASE op" : "RELEASE op", write->pool);
+    jf_err_t *err = end_savepoint(db, !write->err, write->pool);
     write->err = err ? err : write->err;
 }
 
@@ -110,18 +122,24 @@ static jf_commit_t strictest_commit(const jf_write_t *batch)
     return commit;
 }
 
-static void run_batch(jf_ledger_t *ledger, jf_write_t *batch)
+static jf_err_t *run_all(jf_ledger_t *ledger, jf_write_t *batch)
 {
-    jf_err_t *err = ready_writer(ledger, strictest_commit(batch), batch->pool);
-    for (jf_write_t *write = batch; write && !err; write = write->next) {
+    JF_TRY(ready_writer(ledger, strictest_commit(batch), batch->pool));
+    for (jf_write_t *write = batch; write; write = write->next) {
         run_one(ledger, write);
-        if (is_database_failure(write->err) || !jf_sqlite_in_transaction(ledger->writer)) {
-            err = write->err ? write->err : transaction_lost(ledger, batch->pool);
+        if (is_database_failure(write->err)) {
+            return write->err;
+        }
+        if (!jf_sqlite_in_transaction(ledger->writer)) {
+            return write->err ? write->err : transaction_lost(ledger, batch->pool);
         }
     }
-    if (!err) {
-        err = jf_sqlite_exec(ledger->writer, "COMMIT", batch->pool);
-    }
+    return jf_sqlite_run(NULL, ledger->writer, JF_STMT_COMMIT, batch->pool, "");
+}
+
+static void run_batch(jf_ledger_t *ledger, jf_write_t *batch)
+{
+    jf_err_t *err = run_all(ledger, batch);
     if (err) {
         give_up_writer(ledger, err, batch->pool);
         fail_all(batch, err);
@@ -130,6 +148,7 @@ static void run_batch(jf_ledger_t *ledger, jf_write_t *batch)
 
 /* ---- the queue ---- */
 
+/* Called with the mutex held. */
 static jf_write_t *take_batch(jf_ledger_t *ledger)
 {
     jf_write_t *batch = ledger->waiting;
@@ -145,22 +164,62 @@ static jf_write_t *take_batch(jf_ledger_t *ledger)
     return batch;
 }
 
-/* Called with the mutex held, returns with it held; writes for everyone who waits. */
-static void lead(jf_ledger_t *ledger)
+/* While one waits for the other processes, more come to be written with it. */
+static jf_write_t *gather_batch(jf_ledger_t *ledger, int *has_turn)
 {
-    ledger->is_writing = 1;
+    *has_turn = ledger->turn && apr_proc_mutex_timedlock(ledger->turn, TURN_WAIT_US) == APR_SUCCESS;
+    apr_thread_mutex_lock(ledger->mutex);
     jf_write_t *batch = take_batch(ledger);
     apr_thread_mutex_unlock(ledger->mutex);
-    run_batch(ledger, batch);
+    return batch;
+}
+
+static void wake(jf_write_t *write)
+{
+    sem_post(&write->turn);
+}
+
+/* The first of those who wait leads next. */
+static void hand_over(jf_ledger_t *ledger)
+{
     apr_thread_mutex_lock(ledger->mutex);
-    ledger->is_writing = 0;
+    jf_write_t *heir = ledger->waiting;
+    ledger->is_writing = heir != NULL;
+    apr_thread_mutex_unlock(ledger->mutex);
+    if (heir) {
+        heir->is_leader = 1;
+        wake(heir);
+    }
+}
+
+/* Writes for everyone who waits, the leader itself first. */
+static void lead(jf_ledger_t *ledger, const jf_write_t *leader)
+{
+    int has_turn;
+    jf_write_t *batch = gather_batch(ledger, &has_turn);
+    run_batch(ledger, batch);
+    if (has_turn) {
+        apr_proc_mutex_unlock(ledger->turn);
+    }
+    hand_over(ledger);
     while (batch) {
-        /* Once is_done is seen, the waiting thread may leave and its stack frame is gone. */
+        /* A thread that is woken leaves, and its stack frame is gone. */
         jf_write_t *next = batch->next;
-        batch->is_done = 1;
+        if (batch != leader) {
+            wake(batch);
+        }
         batch = next;
     }
-    apr_thread_cond_broadcast(ledger->written);
+}
+
+static void queue(jf_ledger_t *ledger, jf_write_t *write)
+{
+    apr_thread_mutex_lock(ledger->mutex);
+    *ledger->waiting_end = write;
+    ledger->waiting_end = &write->next;
+    write->is_leader = !ledger->is_writing;
+    ledger->is_writing = 1;
+    apr_thread_mutex_unlock(ledger->mutex);
 }
 
 jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_t *op, void *baton,
@@ -171,18 +230,16 @@ jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_
                            "ledger %s: the process is ending", ledger->database);
     }
     jf_write_t write = {.op = op, .baton = baton, .commit = commit, .pool = pool};
-
-    apr_thread_mutex_lock(ledger->mutex);
-    *ledger->waiting_end = &write;
-    ledger->waiting_end = &write.next;
-    while (!write.is_done) {
-        if (ledger->is_writing) {
-            apr_thread_cond_wait(ledger->written, ledger->mutex);
-        } else {
-            lead(ledger);
+    sem_init(&write.turn, 0, 0);
+    queue(ledger, &write);
+    if (!write.is_leader) {
+        while (sem_wait(&write.turn) != 0 && errno == EINTR) {
         }
     }
-    apr_thread_mutex_unlock(ledger->mutex);
+    if (write.is_leader) {
+        lead(ledger, &write);
+    }
+    sem_destroy(&write.turn);
     return write.err;
 }
 

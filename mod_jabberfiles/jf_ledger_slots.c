@@ -91,7 +91,7 @@ jf_err_t *jf_ledger_slot_grant(jf_ledger_t *ledger, const jf_slot_t *slot, apr_i
                                apr_time_t now_us, apr_pool_t *pool)
 {
     grant_t grant = {slot, NULL, quota_bytes, now_us};
-    JF_TRY(jf_token_hex(&grant.object, pool));
+    JF_TRY(jf_token_object(&grant.object, now_us, pool));
     return jf_ledger_write(ledger, JF_COMMIT_LAZY, grant_op, &grant, pool);
 }
 

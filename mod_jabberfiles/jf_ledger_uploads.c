@@ -54,10 +54,8 @@ typedef struct reserve_op_t {
     apr_int64_t promised_bytes;
 } reserve_op_t;
 
-/* What this upload gives back when it ends: the file that it replaces, or the promise of its slot;
- * unless another upload already counts on it. */
-static jf_err_t *credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
-                        const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
+jf_err_t *jf_ledger_credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
+                           const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;
     int is_taken;
@@ -68,9 +66,8 @@ static jf_err_t *credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_are
     return NULL;
 }
 
-/* A file that came by a slot has the slot's link, so it never replaces another one. */
-static jf_err_t *judge(const jf_precondition_t *precondition, const jf_slot_use_t *slot,
-                       const jf_file_t *current, apr_pool_t *pool)
+jf_err_t *jf_ledger_judge_upload(const jf_precondition_t *precondition, const jf_slot_use_t *slot,
+                                 const jf_file_t *current, apr_pool_t *pool)
 {
     JF_TRY(jf_ledger_judge(precondition, current, pool));
     return slot && current ? jf_err_make(JF_ERR_PRECONDITION, APR_SUCCESS, pool,
@@ -100,9 +97,10 @@ static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
         JF_TRY(jf_ledger_check_unused(db, want->slot->token, pool));
     }
     JF_TRY(jf_ledger_ensure_area(&area, db, want->jid, op->now_us, pool));
-    JF_TRY(jf_ledger_find_path(&found, &current, db, area.jid, want->path, pool));
+    JF_TRY(jf_ledger_find_in_area(&found, &current, db, area.id, want->path, pool));
     int is_there = found && !jf_ledger_is_expired(&current, op->now_us);
-    JF_TRY(judge(&want->precondition, want->slot, is_there ? &current : NULL, pool));
+    JF_TRY(
+        jf_ledger_judge_upload(&want->precondition, want->slot, is_there ? &current : NULL, pool));
 
     apr_int64_t given_back_bytes = found ? current.size_bytes : 0;
     apr_int64_t credit_bytes = 0;
@@ -111,7 +109,7 @@ static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
         JF_TRY(promise_of_slot(&given_back_bytes, db, want, pool));
     }
     if (given_back_bytes > 0) {
-        JF_TRY(credit(&credit_bytes, db, &area, want->path, given_back_bytes, pool));
+        JF_TRY(jf_ledger_credit(&credit_bytes, db, &area, want->path, given_back_bytes, pool));
     }
     JF_TRY(jf_ledger_check_room(&available_bytes, &area, want->quota_bytes, credit_bytes,
                                 want->need_bytes, pool));
@@ -136,15 +134,10 @@ jf_err_t *jf_ledger_reserve(apr_int64_t *promised_bytes, jf_ledger_t *ledger,
 /* ---- the row of a promise ---- */
 
 typedef struct promise_t {
-    apr_int64_t area_id;
+    jf_area_t area;
     const char *path;
     apr_int64_t size_bytes;
     apr_int64_t credit_bytes;
-    apr_int64_t quota_bytes;
-    apr_int64_t used_bytes;
-    apr_int64_t reserved_bytes;
-    const char *jid;
-    jf_transfer_limit_t transfer;
 } promise_t;
 
 static jf_err_t *find_promise(promise_t *promise, jf_sqlite_t *db, const char *object,
@@ -158,17 +151,10 @@ static jf_err_t *find_promise(promise_t *promise, jf_sqlite_t *db, const char *o
         return jf_err_make(JF_ERR_NOT_FOUND, APR_SUCCESS, pool,
                            "the area was removed while the upload was in flight");
     }
-    promise->area_id = sqlite3_column_int64(stmt, 0);
-    promise->path = jf_sqlite_text(stmt, 1, pool);
-    promise->size_bytes = sqlite3_column_int64(stmt, 2);
-    promise->credit_bytes = sqlite3_column_int64(stmt, 3);
-    promise->quota_bytes = sqlite3_column_type(stmt, 4) == SQLITE_NULL
-                               ? JF_QUOTA_DEFAULT
-                               : sqlite3_column_int64(stmt, 4);
-    promise->used_bytes = sqlite3_column_int64(stmt, 5);
-    promise->reserved_bytes = sqlite3_column_int64(stmt, 6);
-    promise->jid = jf_sqlite_text(stmt, 7, pool);
-    promise->transfer = jf_ledger_read_transfer(stmt, 8);
+    jf_ledger_read_area_row(&promise->area, stmt, pool);
+    promise->path = jf_sqlite_text(stmt, JF_AREA_COLUMNS, pool);
+    promise->size_bytes = sqlite3_column_int64(stmt, JF_AREA_COLUMNS + 1);
+    promise->credit_bytes = sqlite3_column_int64(stmt, JF_AREA_COLUMNS + 2);
     sqlite3_reset(stmt);
     return NULL;
 }
@@ -188,14 +174,15 @@ static jf_err_t *extend_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
     extend_op_t *op = baton;
     promise_t promise;
     JF_TRY(find_promise(&promise, db, op->object, pool));
-    apr_int64_t quota_bytes = effective_quota(promise.quota_bytes, op->quota_bytes);
+    const jf_area_t *area = &promise.area;
+    apr_int64_t quota_bytes = effective_quota(area->quota_bytes, op->quota_bytes);
     apr_int64_t covered_bytes =
         promise.size_bytes > promise.credit_bytes ? promise.size_bytes : promise.credit_bytes;
     apr_int64_t available_bytes =
-        room(quota_bytes, promise.used_bytes, promise.reserved_bytes) + covered_bytes;
+        room(quota_bytes, area->used_bytes, area->reserved_bytes) + covered_bytes;
     if (op->need_bytes > available_bytes) {
-        return over_quota(quota_bytes, promise.used_bytes + promise.reserved_bytes, op->need_bytes,
-                          promise.jid, pool);
+        return over_quota(quota_bytes, area->used_bytes + area->reserved_bytes, op->need_bytes,
+                          area->jid, pool);
     }
     op->promised_bytes = smaller(op->want_bytes, available_bytes);
     return jf_sqlite_run(NULL, db, JF_STMT_RESERVATION_RESIZE, pool, "si", op->object,
@@ -214,14 +201,6 @@ jf_err_t *jf_ledger_extend(apr_int64_t *promised_bytes, jf_ledger_t *ledger, con
 
 /* ---- settling ---- */
 
-typedef struct settle_op_t {
-    const jf_settle_t *settle;
-    apr_time_t now_us;
-    jf_file_t file;
-    const char *replaced;
-    int created;
-} settle_op_t;
-
 static jf_err_t *insert_file(jf_sqlite_t *db, const jf_file_t *file, apr_pool_t *pool)
 {
     return jf_sqlite_run(NULL, db, JF_STMT_FILE_INSERT, pool, "isssishii", file->area_id,
@@ -236,63 +215,82 @@ static jf_err_t *replace_file(jf_sqlite_t *db, const jf_file_t *file, apr_pool_t
                          file->created_us, file->expires_us);
 }
 
-static jf_file_t new_file(const promise_t *promise, const settle_op_t *op)
+static jf_file_t new_file(const jf_settle_op_t *op, const jf_area_t *area, const char *path)
 {
+    const jf_settle_t *settle = op->settle;
     return (jf_file_t){
-        .area_id = promise->area_id,
-        .jid = promise->jid,
-        .path = promise->path,
-        .token = op->settle->token,
-        .object = op->settle->object,
-        .size_bytes = op->settle->size_bytes,
-        .media_type = op->settle->media_type,
-        .sha256 = op->settle->sha256,
+        .area_id = area->id,
+        .jid = area->jid,
+        .path = path,
+        .token = settle->token,
+        .object = settle->object,
+        .size_bytes = settle->size_bytes,
+        .media_type = settle->media_type,
+        .sha256 = settle->sha256,
         .created_us = op->now_us,
-        .expires_us = op->settle->expires_us,
-        .transfer = promise->transfer,
+        .expires_us = settle->expires_us,
+        .transfer = area->transfer,
     };
+}
+
+/* What the triggers of the table make of it. */
+static void tell_area(const jf_settle_op_t *op, const jf_area_t *before, const jf_file_t *current)
+{
+    jf_area_t *area = op->settle->area;
+    if (area) {
+        *area = *before;
+        area->used_bytes += op->file.size_bytes - (current ? current->size_bytes : 0);
+        area->file_count += !current;
+    }
+}
+
+jf_err_t *jf_ledger_enter(jf_settle_op_t *op, jf_sqlite_t *db, const jf_area_t *area,
+                          const char *path, const jf_file_t *current, apr_pool_t *pool)
+{
+    int is_there = current && !jf_ledger_is_expired(current, op->now_us);
+    JF_TRY(jf_ledger_judge_upload(&op->settle->precondition, op->settle->slot,
+                                  is_there ? current : NULL, pool));
+    op->file = new_file(op, area, path);
+    op->created = !is_there;
+    op->replaced = current ? current->object : NULL;
+    tell_area(op, area, current);
+    if (is_there) {
+        op->file.token = current->token;
+        return replace_file(db, &op->file, pool);
+    }
+    if (current) {
+        /* The link of an expired file must not come back to life with the new one. */
+        JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_FILE_DELETE, pool, "is", area->id, path));
+    }
+    return insert_file(db, &op->file, pool);
 }
 
 static jf_err_t *settle_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
 {
-    settle_op_t *op = baton;
+    jf_settle_op_t *op = baton;
+    const jf_settle_t *settle = op->settle;
     promise_t promise;
     jf_file_t current;
     int found;
 
-    JF_TRY(find_promise(&promise, db, op->settle->object, pool));
-    if (op->settle->slot) {
-        JF_TRY(jf_ledger_use_slot(db, op->settle->slot, pool));
+    JF_TRY(find_promise(&promise, db, settle->object, pool));
+    if (settle->slot) {
+        JF_TRY(jf_ledger_use_slot(db, settle->slot, pool));
     }
-    if (op->settle->size_bytes > promise.size_bytes) {
-        return over_quota(promise.size_bytes, promise.size_bytes, op->settle->size_bytes,
-                          promise.jid, pool);
+    if (settle->size_bytes > promise.size_bytes) {
+        return over_quota(promise.size_bytes, promise.size_bytes, settle->size_bytes,
+                          promise.area.jid, pool);
     }
-    JF_TRY(jf_ledger_find_path(&found, &current, db, promise.jid, promise.path, pool));
-    int is_there = found && !jf_ledger_is_expired(&current, op->now_us);
-    JF_TRY(judge(&op->settle->precondition, op->settle->slot, is_there ? &current : NULL, pool));
-
-    op->file = new_file(&promise, op);
-    op->created = !is_there;
-    op->replaced = found ? current.object : NULL;
-    JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_RESERVATION_DELETE, pool, "s", op->settle->object));
-    if (is_there) {
-        op->file.token = current.token;
-        return replace_file(db, &op->file, pool);
-    }
-    if (found) {
-        /* The link of an expired file must not come back to life with the new one. */
-        JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_FILE_DELETE, pool, "is", current.area_id,
-                             current.path));
-    }
-    return insert_file(db, &op->file, pool);
+    JF_TRY(jf_ledger_find_in_area(&found, &current, db, promise.area.id, promise.path, pool));
+    JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_RESERVATION_DELETE, pool, "s", settle->object));
+    return jf_ledger_enter(op, db, &promise.area, promise.path, found ? &current : NULL, pool);
 }
 
 jf_err_t *jf_ledger_settle(jf_file_t *file, const char **replaced, int *created,
                            jf_ledger_t *ledger, const jf_settle_t *settle, apr_time_t now_us,
                            apr_pool_t *pool)
 {
-    settle_op_t op = {.settle = settle, .now_us = now_us};
+    jf_settle_op_t op = {.settle = settle, .now_us = now_us};
     JF_TRY(jf_ledger_write(ledger, JF_COMMIT_DURABLE, settle_op, &op, pool));
     *file = op.file;
     *replaced = op.replaced;

@@ -1,3 +1,18 @@
+-- STMT_BEGIN
+BEGIN IMMEDIATE
+
+-- STMT_COMMIT
+COMMIT
+
+-- STMT_SAVEPOINT
+SAVEPOINT op
+
+-- STMT_ROLLBACK_TO
+ROLLBACK TO op
+
+-- STMT_RELEASE
+RELEASE op
+
 -- STMT_LEDGER_ID
 SELECT id FROM ledger
 
@@ -73,6 +88,12 @@ SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, 
   FROM area a JOIN file f ON f.area_id = a.id
  WHERE a.jid = ?1 AND f.path = ?2
 
+-- STMT_FILE_IN_AREA
+SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
+       f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
+  FROM file f JOIN area a ON a.id = f.area_id
+ WHERE f.area_id = ?1 AND f.path = ?2
+
 -- STMT_FILE_LIST
 -- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers.
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
@@ -125,8 +146,8 @@ INSERT INTO reservation (object, area_id, path, size_bytes, credit_bytes, instan
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 
 -- STMT_RESERVATION_GET
-SELECT r.area_id, r.path, r.size_bytes, r.credit_bytes, a.quota_bytes, a.used_bytes,
-       a.reserved_bytes, a.jid, a.transfer_quota_bytes, a.transfer_period
+SELECT a.id, a.jid, a.quota_bytes, a.used_bytes, a.reserved_bytes, a.file_count, a.created_us,
+       a.transfer_quota_bytes, a.transfer_period, r.path, r.size_bytes, r.credit_bytes
   FROM reservation r JOIN area a ON a.id = r.area_id WHERE r.object = ?1
 
 -- STMT_RESERVATION_RESIZE

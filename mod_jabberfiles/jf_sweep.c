@@ -72,6 +72,10 @@ static jf_err_t *remove_if_orphan(void *baton, const jf_store_entry_t *entry, ap
         return NULL;
     }
     JF_TRY(jf_ledger_object_is_known(&is_known, search->service->ledger, entry->name, pool));
+    if (!is_known) {
+        JF_TRY(jf_ledger_object_is_known_for_good(&is_known, search->service->ledger, entry->name,
+                                                  pool));
+    }
     if (is_known) {
         return NULL;
     }

@@ -12,7 +12,7 @@
 
 /** An object that nothing points to is an orphan at this age, and not a moment's work in progress.
  */
-#define JF_ORPHAN_AGE_US (apr_time_from_sec(3600))
+#define JF_ORPHAN_AGE_US (2 * JF_ADD_AGE_MAX_US)
 
 typedef struct jf_sweep_t {
     jf_service_t *service;

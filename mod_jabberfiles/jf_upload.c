@@ -19,7 +19,9 @@ struct jf_upload_t {
     apr_pool_t *pool;
     jf_area_t area;
     const char *name; /* of the object and of the promise */
-    jf_object_t *object;
+    int is_promised;
+    jf_object_t *object; /* NULL: there is none yet */
+    char *whole;      /* where a small upload is gathered; NULL: this one is written as it comes */
     EVP_MD_CTX *hash; /* NULL if no digest was announced */
     apr_int64_t written_bytes;
     apr_int64_t promised_bytes;
@@ -67,8 +69,10 @@ static jf_err_t *promise(jf_upload_t *upload, apr_time_t now_us)
         .area = &upload->area,
     };
     JF_TRY(jf_service_instance(&reserve.instance, upload->service, upload->pool));
-    return jf_ledger_reserve(&upload->promised_bytes, upload->service->ledger, &reserve, now_us,
-                             upload->pool);
+    JF_TRY(jf_ledger_reserve(&upload->promised_bytes, upload->service->ledger, &reserve, now_us,
+                             upload->pool));
+    upload->is_promised = 1;
+    return NULL;
 }
 
 static jf_err_t *start_hash(jf_upload_t *upload)
@@ -99,13 +103,67 @@ void jf_upload_abort(jf_upload_t *upload)
     if (upload->object) {
         jf_store_discard(upload->object);
     }
-    jf_ledger_cancel(upload->service->ledger, upload->name);
+    if (upload->is_promised) {
+        jf_ledger_cancel(upload->service->ledger, upload->name);
+    }
 }
 
 static apr_status_t abort_cleanup(void *data)
 {
     jf_upload_abort(data);
     return APR_SUCCESS;
+}
+
+static jf_add_t describe(jf_upload_t *upload, apr_int64_t size_bytes)
+{
+    const jf_upload_request_t *request = upload->request;
+    return (jf_add_t){
+        .settle = {.object = upload->name,
+                   .size_bytes = size_bytes,
+                   .media_type = request->media_type,
+                   .sha256 = request->sha256,
+                   .slot = request->slot,
+                   .precondition = request->precondition,
+                   .area = &upload->area},
+        .jid = request->jid,
+        .path = request->path,
+        .quota_bytes = request->quota_bytes,
+    };
+}
+
+/* A small upload takes nothing from the store before it is whole, so nothing is promised to it, and
+ * many of them cost a transaction each instead of two. */
+static int is_small(const jf_upload_request_t *request)
+{
+    return !request->needs_area && request->length_bytes != JF_LENGTH_UNKNOWN &&
+           request->length_bytes <= JF_UPLOAD_SMALL_BYTES;
+}
+
+static jf_err_t *begin_small(jf_upload_t *upload, apr_time_t now_us)
+{
+    const jf_upload_request_t *request = upload->request;
+    jf_add_t add = describe(upload, request->length_bytes);
+    if (request->is_client_waiting) {
+        JF_TRY(jf_ledger_foresee(upload->service->ledger, &add, now_us, upload->pool));
+    }
+    upload->promised_bytes = request->length_bytes;
+    upload->whole = apr_palloc(upload->pool, (apr_size_t)request->length_bytes);
+    return NULL;
+}
+
+static jf_err_t *begin_large(jf_upload_t *upload, apr_time_t now_us)
+{
+    JF_TRY(promise(upload, now_us));
+    return jf_store_new_object(&upload->object, upload->service->store, upload->name, upload->pool);
+}
+
+static jf_err_t *begin(jf_upload_t *upload, apr_time_t now_us)
+{
+    const jf_upload_request_t *request = upload->request;
+    JF_TRY(check_size(upload, request->length_bytes));
+    JF_TRY(jf_token_object(&upload->name, now_us, upload->pool));
+    JF_TRY(is_small(request) ? begin_small(upload, now_us) : begin_large(upload, now_us));
+    return start_hash(upload);
 }
 
 jf_err_t *jf_upload_begin(jf_upload_t **upload_out, jf_service_t *service,
@@ -116,16 +174,9 @@ jf_err_t *jf_upload_begin(jf_upload_t **upload_out, jf_service_t *service,
     upload->request = request;
     upload->pool = pool;
     upload->step_bytes = PROMISE_STEP_BYTES_MIN;
-    JF_TRY(check_size(upload, request->length_bytes));
-    JF_TRY(jf_token_hex(&upload->name, pool));
-    JF_TRY(promise(upload, now_us));
-
     /* A pre-cleanup: it must run before the object's own, which lies in the same pool. */
     apr_pool_pre_cleanup_register(pool, upload, abort_cleanup);
-    jf_err_t *err = jf_store_new_object(&upload->object, service->store, upload->name, pool);
-    if (!err) {
-        err = start_hash(upload);
-    }
+    jf_err_t *err = begin(upload, now_us);
     if (err) {
         jf_upload_abort(upload);
         return err;
@@ -136,7 +187,7 @@ jf_err_t *jf_upload_begin(jf_upload_t **upload_out, jf_service_t *service,
 
 const jf_area_t *jf_upload_area(const jf_upload_t *upload)
 {
-    return &upload->area;
+    return upload->area.id ? &upload->area : NULL;
 }
 
 /* ---- writing ---- */
@@ -166,7 +217,11 @@ jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t leng
     if (upload->hash && !EVP_DigestUpdate(upload->hash, data, length)) {
         return jf_err_make(JF_ERR_IO, APR_EGENERAL, upload->pool, "SHA-256 cannot be computed");
     }
-    JF_TRY(jf_store_write(upload->object, data, length));
+    if (upload->whole) {
+        memcpy(upload->whole + upload->written_bytes, data, length);
+    } else {
+        JF_TRY(jf_store_write(upload->object, data, length));
+    }
     upload->written_bytes = size_bytes;
     return NULL;
 }
@@ -220,32 +275,51 @@ static apr_time_t expiry(const jf_upload_request_t *request, apr_time_t now_us)
     return by_age_us < by_slot_us ? by_age_us : by_slot_us;
 }
 
-static jf_err_t *choose_token(const char **token, const jf_upload_t *upload)
+static jf_err_t *choose_token(const char **token, const jf_upload_t *upload, apr_time_t now_us)
 {
     const jf_slot_use_t *slot = upload->request->slot;
     if (!slot) {
-        return jf_token_link(token, upload->pool);
+        return jf_token_link(token, now_us, upload->pool);
     }
     *token = slot->token;
     return NULL;
 }
 
-static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us)
+static jf_err_t *write_whole(jf_upload_t *upload)
 {
-    const jf_upload_request_t *request = upload->request;
-    const char *replaced;
-    jf_settle_t settlement = {
-        .object = upload->name,
-        .size_bytes = upload->written_bytes,
-        .media_type = request->media_type,
-        .sha256 = request->sha256,
-        .expires_us = expiry(request, now_us),
-        .slot = request->slot,
-        .precondition = request->precondition,
-    };
-    JF_TRY(choose_token(&settlement.token, upload));
-    jf_err_t *err = jf_ledger_settle(file, &replaced, created, upload->service->ledger, &settlement,
-                                     now_us, upload->pool);
+    JF_TRY(
+        jf_store_new_object(&upload->object, upload->service->store, upload->name, upload->pool));
+    return jf_store_write(upload->object, upload->whole, (apr_size_t)upload->written_bytes);
+}
+
+static jf_err_t *write_object(apr_time_t *written_us, jf_upload_t *upload)
+{
+    *written_us = apr_time_now();
+    if (upload->whole) {
+        JF_TRY(write_whole(upload));
+    }
+    return jf_store_finish(upload->object);
+}
+
+static jf_err_t *enter(jf_file_t *file, const char **replaced, int *created, jf_upload_t *upload,
+                       apr_time_t written_us, apr_time_t now_us)
+{
+    jf_ledger_t *ledger = upload->service->ledger;
+    jf_add_t add = describe(upload, upload->written_bytes);
+    add.written_us = written_us;
+    add.settle.expires_us = expiry(upload->request, now_us);
+    JF_TRY(choose_token(&add.settle.token, upload, now_us));
+    return upload->is_promised
+               ? jf_ledger_settle(file, replaced, created, ledger, &add.settle, now_us,
+                                  upload->pool)
+               : jf_ledger_add(file, replaced, created, ledger, &add, now_us, upload->pool);
+}
+
+static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t written_us,
+                        apr_time_t now_us)
+{
+    const char *replaced = NULL;
+    jf_err_t *err = enter(file, &replaced, created, upload, written_us, now_us);
     if (err && err->code == JF_ERR_UNAVAILABLE) {
         /* A commit that failed halfway may come back when the ledger is next opened. Then its bytes
          * must be there; if it does not, they are an orphan. */
@@ -266,15 +340,16 @@ static jf_err_t *settle(jf_file_t *file, int *created, jf_upload_t *upload, apr_
 
 jf_err_t *jf_upload_finish(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us)
 {
+    apr_time_t written_us;
     jf_err_t *err = check_complete(upload);
     if (!err) {
         err = check_hash(upload);
     }
     if (!err) {
-        err = jf_store_finish(upload->object);
+        err = write_object(&written_us, upload);
     }
     if (!err) {
-        err = settle(file, created, upload, now_us);
+        err = settle(file, created, upload, written_us, now_us);
     }
     if (err) {
         jf_upload_abort(upload);

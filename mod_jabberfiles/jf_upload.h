@@ -1,8 +1,10 @@
 /**
  * An upload as a transaction over store and ledger: promise, bytes, file; or nothing at all.
  *
- * Begin promises the bytes before the first is read. Finish makes the object durable, then commits
- * the row that points to it, then removes the object that it replaced. Whatever ends an upload
+ * Begin promises the bytes before the first is read. A small upload is held in memory until it is
+ * whole; nothing is promised to it, and its quota is judged by the transaction that makes the file.
+ * Finish makes the object durable, then commits the row that points to it, then removes the object
+ * that it replaced. Whatever ends an upload
  * before that, an error, the pool, kill -9 or power loss, leaves the file that was there before.
  *
  * An upload is used by one thread at a time and holds no transaction and no connection while it
@@ -15,6 +17,9 @@
 
 /** The length is not known before the end (chunked). */
 #define JF_LENGTH_UNKNOWN (-1)
+
+/** Uploads of a known length up to this are small. */
+#define JF_UPLOAD_SMALL_BYTES (64 * 1024)
 
 typedef struct jf_upload_t jf_upload_t;
 
@@ -29,6 +34,9 @@ typedef struct jf_upload_request_t {
     const unsigned char *sha256;    /**< what the content must have, or NULL */
     const jf_slot_use_t *slot;      /**< what the upload uses up, or NULL; lives as long */
     jf_precondition_t precondition; /**< judged at begin and again with the commit */
+    int needs_area;                 /**< 1: jf_upload_area is asked before the end */
+    int is_client_waiting; /**< 1: it sends nothing before it is told to (RFC 9110 section 10.1.1),
+                              so a small upload is judged at begin, too */
 } jf_upload_request_t;
 
 /**
@@ -41,8 +49,8 @@ jf_err_t *jf_upload_check_size(apr_int64_t size_bytes, int is_growing, apr_int64
                                apr_pool_t *pool);
 
 /**
- * Checks everything that can be known without the content, promises the bytes and creates the
- * object.
+ * Checks what can be known without the content; unless the upload is small, promises the bytes and
+ * creates the object.
  * @param upload aborted when @a pool is destroyed, unless finished.
  * @param request must live as long as the upload.
  * @return JF_ERR_TOO_LARGE, JF_ERR_QUOTA, JF_ERR_PRECONDITION, JF_ERR_USED, JF_ERR_DISK_FULL,
@@ -51,7 +59,11 @@ jf_err_t *jf_upload_check_size(apr_int64_t size_bytes, int is_growing, apr_int64
 jf_err_t *jf_upload_begin(jf_upload_t **upload, jf_service_t *service,
                           const jf_upload_request_t *request, apr_time_t now_us, apr_pool_t *pool);
 
-/** The area that it goes to, as it was before; lives as long as @a upload. */
+/**
+ * The area that it goes to; lives as long as @a upload.
+ * @return as it was before the upload, or after jf_upload_finish as it was then. NULL: not known
+ * yet, for a small upload without needs_area.
+ */
 const jf_area_t *jf_upload_area(const jf_upload_t *upload);
 
 /**

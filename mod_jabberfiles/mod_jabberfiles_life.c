@@ -70,9 +70,24 @@ static const jfm_server_config_t *first_with_store(server_rec *main,
     return config;
 }
 
-static int set_up(server_rec *server, apr_pool_t *ptemp)
+/* Robust, because a child may be killed, and timed, because one may be stopped. Without it the
+ * children would poll for SQLite's lock. */
+static void make_turn(jfm_server_config_t *config, const server_rec *server, apr_pool_t *pconf)
 {
-    const jfm_server_config_t *config = jfm_server_config(server);
+    apr_status_t status = apr_proc_mutex_create(&config->turn, NULL, APR_LOCK_PROC_PTHREAD, pconf);
+    if (status != APR_SUCCESS) {
+        config->turn = NULL;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, status, server,
+                     JFLOGNO(0007) "store %s: no lock for the children to take turns with; "
+                                   "uploads are slower",
+                     config->store);
+    }
+}
+
+static int set_up(server_rec *server, apr_pool_t *pconf, apr_pool_t *ptemp)
+{
+    jfm_server_config_t *config = jfm_server_config(server);
+    make_turn(config, server, pconf);
     jf_err_t *err = jfm_setup(config, server, ptemp);
     if (err && err->code == JF_ERR_BUSY) {
         /* Somebody holds the ledger for long. A restart must not take the site down for that. */
@@ -112,7 +127,7 @@ int jfm_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         }
         is_used = 1;
         jfm_look_for_area_terms(server);
-        if (first_with_store(main, config) == config && set_up(server, ptemp) != OK) {
+        if (first_with_store(main, config) == config && set_up(server, pconf, ptemp) != OK) {
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -161,6 +176,7 @@ static jf_service_t *open_service(const jfm_server_config_t *config, const serve
                      err->text);
         return NULL;
     }
+    jf_ledger_take_turns(service->ledger, config->turn);
     return service;
 }
 

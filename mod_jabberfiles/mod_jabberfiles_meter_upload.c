@@ -16,17 +16,6 @@
  * No kernel paces what others send. But an upload has a thread of httpd anyhow, which reads slowly
  * then, and TCP makes the client wait.
  */
-struct jfm_upload_meter_t {
-    request_rec *r;
-    jf_traffic_t *traffic;
-    jf_transfer_request_t request;
-    jf_transfer_t transfer;
-    int is_followed; /* transfer is in use */
-    apr_int64_t rate_bytes_per_s;
-    apr_int64_t received_bytes;
-    apr_time_t reported_us;
-    apr_time_t due_us; /* when all that was received was allowed to be there */
-};
 
 static void complain(const jfm_upload_meter_t *meter, const jf_err_t *err)
 {
@@ -51,31 +40,40 @@ static void follow(jfm_upload_meter_t *meter)
     meter->due_us = now_us;
 }
 
-jfm_upload_meter_t *jfm_meter_upload(request_rec *r, const jf_area_t *area,
-                                     apr_int64_t length_bytes)
+static void set_terms(jfm_upload_meter_t *meter, const jf_area_t *area)
 {
-    const jfm_dir_config_t *config = jfm_config_of_area(r, area->jid);
+    const jfm_dir_config_t *config = jfm_config_of_area(meter->r, area->jid);
     jfm_terms_t terms;
     jfm_terms(&terms, config, area->id, &area->transfer);
-    int is_paced = terms.upload_bytes_per_s != JF_UNLIMITED;
-    if (!is_paced && !jfm_is_metered(config)) {
-        return NULL;
-    }
-    jfm_upload_meter_t *meter = apr_pcalloc(r->pool, sizeof(*meter));
-    meter->r = r;
-    meter->traffic = jfm_request(r)->server->service->traffic;
+    meter->request.key = terms.key;
     meter->rate_bytes_per_s = terms.upload_bytes_per_s;
-    meter->request = (jf_transfer_request_t){
-        .key = terms.key,
-        .direction = JF_TRANSFER_UPLOAD,
-        .size_bytes = length_bytes == JF_LENGTH_UNKNOWN ? -1 : length_bytes,
-        .quota_bytes = JF_UNLIMITED,
-        .is_paced = is_paced,
+    meter->request.is_paced = terms.upload_bytes_per_s != JF_UNLIMITED;
+    meter->is_counted = meter->request.is_paced || jfm_is_metered(config);
+}
+
+int jfm_has_upload_rate(request_rec *r, const char *jid)
+{
+    return jfm_upload_rate_bytes_per_s(jfm_config_of_area(r, jid)) != JF_UNLIMITED;
+}
+
+void jfm_meter_upload(jfm_upload_meter_t *meter, request_rec *r, const jf_area_t *area,
+                      apr_int64_t length_bytes)
+{
+    int is_small = length_bytes != JF_LENGTH_UNKNOWN && length_bytes <= SMALL_BYTES;
+    *meter = (jfm_upload_meter_t){
+        .r = r,
+        .traffic = jfm_request(r)->server->service->traffic,
+        .request = {.direction = JF_TRANSFER_UPLOAD,
+                    .size_bytes = length_bytes == JF_LENGTH_UNKNOWN ? -1 : length_bytes,
+                    .quota_bytes = JF_UNLIMITED},
     };
-    if (is_paced || length_bytes == JF_LENGTH_UNKNOWN || length_bytes > SMALL_BYTES) {
+    if (!area) {
+        return;
+    }
+    set_terms(meter, area);
+    if (meter->request.is_paced || (meter->is_counted && !is_small)) {
         follow(meter);
     }
-    return meter;
 }
 
 /* ---- on the way ---- */
@@ -88,7 +86,7 @@ static apr_int64_t share_of(const jfm_upload_meter_t *meter)
 
 static int is_slowed(const jfm_upload_meter_t *meter)
 {
-    return meter && meter->is_followed && meter->request.is_paced;
+    return meter->is_followed && meter->request.is_paced;
 }
 
 apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter)
@@ -135,9 +133,6 @@ static void wait_for(jfm_upload_meter_t *meter, apr_int64_t bytes)
 
 void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes)
 {
-    if (!meter) {
-        return;
-    }
     meter->received_bytes += bytes;
     if (!meter->is_followed) {
         return;
@@ -150,15 +145,18 @@ void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes)
 
 /* ---- ending ---- */
 
-void jfm_meter_upload_end(jfm_upload_meter_t *meter, int is_file)
+void jfm_meter_upload_end(jfm_upload_meter_t *meter, const jf_area_t *area, int is_file)
 {
-    if (!meter) {
-        return;
-    }
     apr_time_t now_us = apr_time_now();
     if (meter->is_followed) {
         jf_transfer_settle(&meter->transfer, meter->received_bytes, is_file, now_us);
         jf_transfer_end(&meter->transfer);
+        return;
+    }
+    if (area) {
+        set_terms(meter, area);
+    }
+    if (!meter->is_counted) {
         return;
     }
     jf_traffic_amount_t amount = {.received_bytes = meter->received_bytes, .uploads = is_file};

@@ -64,14 +64,15 @@ typedef enum { JFM_CORS_ALL, JFM_CORS_OFF, JFM_CORS_LIST } jfm_cors_t;
     NUM(int, shows_jids)
 
 /* Where things are, and whom they are for. */
-#define JFM_SERVER_MEMBERS(NUM, PTR)                                        \
-    NUM(int, has_location)   /* some <Location> of this server is a BASE */ \
-    NUM(int, has_area_terms) /* some section has terms for some areas */    \
-    PTR(const char *, store)                                                \
-    PTR(const char *, database)                                             \
-    NUM(int, durability)                                                    \
-    PTR(apr_array_header_t *, domains) /* of jf_domain_t * */               \
-    PTR(const char *, daemon)          /* of the main server */             \
+#define JFM_SERVER_MEMBERS(NUM, PTR)                                                  \
+    NUM(int, has_location)   /* some <Location> of this server is a BASE */           \
+    NUM(int, has_area_terms) /* some section has terms for some areas */              \
+    PTR(const char *, store)                                                          \
+    PTR(const char *, database)                                                       \
+    NUM(int, durability)                                                              \
+    PTR(apr_array_header_t *, domains) /* of jf_domain_t * */                         \
+    PTR(const char *, daemon)          /* of the main server */                       \
+    PTR(apr_proc_mutex_t *, turn)      /* of the children that write to the ledger */ \
     PTR(jf_service_t *, service)       /* of this process, set in child_init */
 
 #define JFM_DECLARE(type, name) type name;
@@ -166,7 +167,7 @@ typedef struct jfm_usage_t {
 } jfm_usage_t;
 jf_err_t *jfm_usage(jfm_usage_t *usage, request_rec *r, const jf_area_t *area);
 /** Tells it to an owner who has uploaded, in header fields; an error is logged only. */
-void jfm_set_usage_headers(request_rec *r, apr_int64_t area_id);
+void jfm_set_usage_headers(request_rec *r, const jf_area_t *area);
 
 /** mod_jabberfiles_meter.c: a download, from its admission to the last byte. */
 void jfm_register_meter(void);
@@ -174,14 +175,29 @@ void jfm_register_meter(void);
 int jfm_meter_download(request_rec *r, const jf_file_t *file);
 
 /** mod_jabberfiles_meter_upload.c: the same for what is received. */
-typedef struct jfm_upload_meter_t jfm_upload_meter_t;
-jfm_upload_meter_t *jfm_meter_upload(request_rec *r, const jf_area_t *area,
-                                     apr_int64_t length_bytes);
-/** How much to read at once; the result of jfm_meter_upload may be NULL in all of these. */
+typedef struct jfm_upload_meter_t {
+    request_rec *r;
+    jf_traffic_t *traffic;
+    jf_transfer_request_t request;
+    jf_transfer_t transfer;
+    int is_counted;
+    int is_followed; /**< transfer is in use */
+    apr_int64_t rate_bytes_per_s;
+    apr_int64_t received_bytes;
+    apr_time_t reported_us;
+    apr_time_t due_us; /**< when all that was received was allowed to be there */
+} jfm_upload_meter_t;
+/** 1 if uploads into this area are slowed, so that it must be known which one it is. */
+int jfm_has_upload_rate(request_rec *r, const char *jid);
+/** @param area or NULL: it is known at the end. */
+void jfm_meter_upload(jfm_upload_meter_t *meter, request_rec *r, const jf_area_t *area,
+                      apr_int64_t length_bytes);
+/** How much to read at once. */
 apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter);
 /** After each piece; waits if the area's uploads are too fast. */
 void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes);
-void jfm_meter_upload_end(jfm_upload_meter_t *meter, int is_file);
+/** @param area NULL if it is none, then nothing is counted. */
+void jfm_meter_upload_end(jfm_upload_meter_t *meter, const jf_area_t *area, int is_file);
 
 /** mod_jabberfiles_wire.c: connections that downloads of this process go over. */
 int jfm_wire_pre_connection(conn_rec *c, void *socket);
@@ -299,8 +315,14 @@ int jfm_options(request_rec *r); /* mod_jabberfiles_headers.c */
 int jfm_check_content_fields(request_rec *r);
 /** Fills in what the header says of the content: length and digest. @return JF_ERR_INVALID */
 jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r);
+/** What an upload has become; lives as long as the request. */
+typedef struct jfm_received_t {
+    jf_file_t file;
+    int created;
+    const jf_area_t *area; /**< as it is with the file */
+} jfm_received_t;
 /** Takes the content and makes the file: OK, or the status to refuse with. */
-int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request);
+int jfm_receive(jfm_received_t *received, request_rec *r, jf_upload_request_t *request);
 /** Answers 201 or 200 with the link. @param location for the field of this name */
 int jfm_answer_upload(request_rec *r, const jf_file_t *file, int created, const char *location);
 

@@ -44,19 +44,19 @@ static jf_err_t *make_request(jf_upload_request_t *upload, request_rec *r)
 
 /* ---- the answer ---- */
 
-static int answer(request_rec *r, const jf_file_t *file, int created)
+static int answer(request_rec *r, const jfm_received_t *received)
 {
+    const jf_file_t *file = &received->file;
     apr_table_setn(r->headers_out, "Link",
                    apr_pstrcat(r->pool, "<", jfm_link_url(r, file), ">; rel=\"alternate\"", NULL));
-    jfm_set_usage_headers(r, file->area_id);
-    return jfm_answer_upload(r, file, created, jfm_area_url(r, file->jid, file->path));
+    jfm_set_usage_headers(r, received->area);
+    return jfm_answer_upload(r, file, received->created, jfm_area_url(r, file->jid, file->path));
 }
 
 int jfm_put(request_rec *r)
 {
     jf_upload_request_t request;
-    jf_file_t file;
-    int created;
+    jfm_received_t received;
 
     int status = jfm_check_content_fields(r);
     if (status != OK) {
@@ -66,6 +66,6 @@ int jfm_put(request_rec *r)
     if (err) {
         return jfm_refuse(r, err);
     }
-    status = jfm_receive(&file, &created, r, &request);
-    return status == OK ? answer(r, &file, created) : status;
+    status = jfm_receive(&received, r, &request);
+    return status == OK ? answer(r, &received) : status;
 }

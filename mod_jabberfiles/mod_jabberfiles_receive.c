@@ -140,24 +140,52 @@ static int take(jf_file_t *file, int *created, request_rec *r, const jf_upload_r
     return err ? jfm_refuse(r, err) : OK;
 }
 
-int jfm_receive(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request)
+/* What a small upload that came to nothing has sent is counted where there is an area already. */
+static const jf_area_t *area_of(jf_area_t *found, const jf_upload_t *upload, request_rec *r,
+                                const jf_upload_request_t *request, int is_file)
+{
+    const jf_area_t *area = jf_upload_area(upload);
+    if (is_file || request->needs_area) {
+        return area;
+    }
+    return jf_ledger_area_get(found, jfm_request(r)->server->service->ledger, request->jid, r->pool)
+               ? NULL
+               : found;
+}
+
+static int receive_metered(jfm_received_t *received, request_rec *r,
+                           const jf_upload_request_t *request, jf_upload_t *upload)
+{
+    jfm_upload_meter_t meter;
+    jf_area_t found;
+    jfm_meter_upload(&meter, r, jf_upload_area(upload), request->length_bytes);
+    int status = take(&received->file, &received->created, r, request, upload, &meter);
+    jfm_meter_upload_end(&meter, area_of(&found, upload, r, request, status == OK), status == OK);
+    if (status == OK) {
+        received->area = jf_upload_area(upload);
+    }
+    return status;
+}
+
+int jfm_receive(jfm_received_t *received, request_rec *r, jf_upload_request_t *request)
 {
     jf_upload_t *upload;
+    request->needs_area = jfm_has_upload_rate(r, request->jid);
+    request->is_client_waiting = r->expecting_100;
     jf_err_t *err = jf_upload_begin(&upload, jfm_request(r)->server->service, request,
                                     r->request_time, r->pool);
     if (err) {
         return jfm_refuse(r, err);
     }
-    jfm_upload_meter_t *meter = jfm_meter_upload(r, jf_upload_area(upload), request->length_bytes);
-    int status = take(file, created, r, request, upload, meter);
-    jfm_meter_upload_end(meter, status == OK);
+    int status = receive_metered(received, r, request, upload);
     if (status != OK) {
         return status;
     }
+    const jf_file_t *file = &received->file;
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   JFLOGNO(0031) "%s/%s: %s, %" APR_INT64_T_FMT " bytes in %" APR_TIME_T_FMT " ms",
-                  file->jid, file->path, *created ? "created" : "replaced", file->size_bytes,
-                  apr_time_as_msec(apr_time_now() - r->request_time));
+                  file->jid, file->path, received->created ? "created" : "replaced",
+                  file->size_bytes, apr_time_as_msec(apr_time_now() - r->request_time));
     return OK;
 }
 

@@ -134,7 +134,7 @@ static jf_err_t *make_slot(jf_slot_t *slot, const question_t *question, request_
     JF_TRY(read_jid(&slot->jid, question, r));
     JF_TRY(read_name(&name, question, r));
     JF_TRY(read_size(&slot->size_bytes, question, r));
-    JF_TRY(jf_token_link(&slot->token, r->pool));
+    JF_TRY(jf_token_link(&slot->token, r->request_time, r->pool));
     slot->media_type = jf_media_to_store(question->content_type, r->pool);
     slot->expires_us = r->request_time + SLOT_LIFE_US;
     return jf_slot_path(&slot->path, name, r->request_time, r->pool);

@@ -149,8 +149,7 @@ int jfm_slot_put(request_rec *r)
         .expire_us = jfm_expire_us(config),
         .slot = &use,
     };
-    jf_file_t file;
-    int created;
+    jfm_received_t received;
 
     int status = jfm_check_content_fields(r);
     if (status != OK) {
@@ -168,8 +167,9 @@ int jfm_slot_put(request_rec *r)
     if (err) {
         return refuse(r, err);
     }
-    status = jfm_receive(&file, &created, r, &upload);
-    return status == OK ? jfm_answer_upload(r, &file, 1, jfm_link_url(r, &file)) : status;
+    status = jfm_receive(&received, r, &upload);
+    return status == OK ? jfm_answer_upload(r, &received.file, 1, jfm_link_url(r, &received.file))
+                        : status;
 }
 
 /* ---- deleting (Metronome) ---- */

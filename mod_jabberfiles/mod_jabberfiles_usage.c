@@ -50,25 +50,14 @@ static void set_bytes(request_rec *r, const char *name, apr_int64_t bytes)
                                          : apr_psprintf(r->pool, "%" APR_INT64_T_FMT, bytes));
 }
 
-static jf_err_t *read_usage(jfm_usage_t *usage, request_rec *r, apr_int64_t area_id)
-{
-    jf_ledger_t *ledger = jfm_request(r)->server->service->ledger;
-    const char *jid;
-    jf_area_t area;
-    JF_TRY(jf_ledger_area_jid(&jid, ledger, area_id, r->pool));
-    JF_TRY(jf_ledger_area_get(&area, ledger, jid, r->pool));
-    return jfm_usage(usage, r, &area);
-}
-
-void jfm_set_usage_headers(request_rec *r, apr_int64_t area_id)
+void jfm_set_usage_headers(request_rec *r, const jf_area_t *area)
 {
     jfm_usage_t usage;
-    jf_err_t *err = read_usage(&usage, r, area_id);
+    jf_err_t *err = jfm_usage(&usage, r, area);
     if (err) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, err->status, r,
-                      JFLOGNO(0100) "area %" APR_INT64_T_FMT ": the answer to an upload lacks the "
-                                    "usage: %s",
-                      area_id, err->text);
+                      JFLOGNO(0100) "%s: the answer to an upload lacks the usage: %s", area->jid,
+                      err->text);
         return;
     }
     set_bytes(r, "JabberFiles-Used", usage.used_bytes);

@@ -141,7 +141,7 @@ jf_settle_t jf_fixture_settle(const char *object, apr_int64_t size_bytes, apr_po
         .media_type = JF_MEDIA_TYPE,
         .expires_us = JF_NEVER,
     };
-    jf_test_ok(jf_token_link(&settle.token, pool), "a token");
+    jf_test_ok(jf_token_link(&settle.token, JF_NOW_US, pool), "a token");
     return settle;
 }
 

@@ -8,7 +8,7 @@
 const char *jf_granter_token(apr_pool_t *pool)
 {
     const char *token = NULL;
-    jf_test_ok(jf_token_link(&token, pool), "a token");
+    jf_test_ok(jf_token_link(&token, JF_NOW_US, pool), "a token");
     return token;
 }
 

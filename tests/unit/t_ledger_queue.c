@@ -63,7 +63,7 @@ static jf_err_t *make_file(int *created, jf_ledger_t *ledger, const char *path,
     const char *replaced;
     apr_int64_t promised_bytes;
     reserve.precondition = condition;
-    JF_TRY(jf_token_link(&settle.token, pool));
+    JF_TRY(jf_token_link(&settle.token, JF_NOW_US, pool));
     JF_TRY(jf_ledger_reserve(&promised_bytes, ledger, &reserve, JF_NOW_US, pool));
     jf_err_t *err = jf_ledger_settle(&file, &replaced, created, ledger, &settle, JF_NOW_US, pool);
     if (err) {

@@ -9,6 +9,7 @@
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define HEX "0123456789abcdef"
 #define DRAWS 2000
+#define JF_NOW_US APR_TIME_C(1700000000000000)
 
 typedef jf_err_t *draw_t(const char **, apr_pool_t *);
 
@@ -36,9 +37,76 @@ static void check_draws(draw_t *draw, size_t length, const char *alphabet, apr_p
     }
 }
 
+/** So many characters of it are the same for all of one moment. */
+#define LINK_TIME_CHARS 6 /* and two bits of the next */
+#define OBJECT_TIME_CHARS 12
+
+static jf_err_t *draw_link(const char **random, apr_pool_t *pool)
+{
+    const char *token;
+    JF_TRY(jf_token_link(&token, JF_NOW_US, pool));
+    assert_int_equal(strlen(token), JF_TOKEN_LINK_CHARS);
+    *random = token + LINK_TIME_CHARS;
+    return NULL;
+}
+
+static jf_err_t *draw_object(const char **random, apr_pool_t *pool)
+{
+    const char *name;
+    JF_TRY(jf_token_object(&name, JF_NOW_US, pool));
+    assert_true(jf_token_is_hex(name));
+    *random = name + OBJECT_TIME_CHARS;
+    return NULL;
+}
+
 static void test_link_tokens_are_random_base64url(void **state)
 {
-    check_draws(jf_token_link, JF_TOKEN_LINK_CHARS, BASE64URL, *state);
+    check_draws(draw_link, JF_TOKEN_LINK_CHARS - LINK_TIME_CHARS, BASE64URL, *state);
+}
+
+static void test_object_names_are_random_lower_case_hex(void **state)
+{
+    check_draws(draw_object, JF_TOKEN_HEX_CHARS - OBJECT_TIME_CHARS, HEX, *state);
+}
+
+static void test_nonces_are_random_base64url(void **state)
+{
+    check_draws(jf_token_nonce, JF_TOKEN_NONCE_CHARS, BASE64URL, *state);
+}
+
+/** What is made later lies behind in the index, as long as the objects' directory stays. */
+static void test_object_names_are_in_the_order_of_time(void **state)
+{
+    const char *before = "";
+    for (int i = 0; i < 1000; i++) {
+        const char *name;
+        jf_test_ok(jf_token_object(&name, apr_time_from_msec(2 * i), *state), "a name");
+        assert_true(strcmp(before, name) < 0);
+        before = name;
+    }
+}
+
+/** Within half a day or so every directory of the store has its turn. */
+static void test_objects_go_to_all_directories(void **state)
+{
+    apr_hash_t *seen = apr_hash_make(*state);
+    for (int i = 0; i < 4096; i++) {
+        const char *name;
+        jf_test_ok(jf_token_object(&name, JF_NOW_US + apr_time_from_sec(10) * i, *state), "name");
+        apr_hash_set(seen, name, 2, name);
+    }
+    assert_int_equal(apr_hash_count(seen), 256);
+}
+
+/** Tokens of the same moment begin alike, those of another one do not. */
+static void test_link_tokens_begin_with_the_time(void **state)
+{
+    const char *first, *second, *later;
+    jf_test_ok(jf_token_link(&first, JF_NOW_US, *state), "a");
+    jf_test_ok(jf_token_link(&second, JF_NOW_US, *state), "b");
+    jf_test_ok(jf_token_link(&later, JF_NOW_US + apr_time_from_sec(1), *state), "c");
+    assert_memory_equal(first, second, LINK_TIME_CHARS);
+    assert_memory_not_equal(first, later, LINK_TIME_CHARS);
 }
 
 static void test_hex_names_are_random_lower_case_hex(void **state)
@@ -88,6 +156,11 @@ static void test_only_hex_names_are_recognised(void **state)
 
 static const struct CMUnitTest tests[] = {
     JF_TEST(test_link_tokens_are_random_base64url),
+    JF_TEST(test_object_names_are_random_lower_case_hex),
+    JF_TEST(test_nonces_are_random_base64url),
+    JF_TEST(test_object_names_are_in_the_order_of_time),
+    JF_TEST(test_objects_go_to_all_directories),
+    JF_TEST(test_link_tokens_begin_with_the_time),
     JF_TEST(test_hex_names_are_random_lower_case_hex),
     JF_TEST(test_drawn_hex_names_are_recognised),
     JF_TEST(test_only_hex_names_are_recognised),

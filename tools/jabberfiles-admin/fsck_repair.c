@@ -63,8 +63,15 @@ static int can_repair(const fsck_t *fsck, const finding_t *finding)
 
 static jf_err_t *repair_finding(const finding_t *finding, jf_service_t *service, apr_pool_t *pool)
 {
+    int is_known = 0;
     if (finding->kind == FINDING_LOST) {
         JF_TRY(jf_ledger_file_forget(service->ledger, finding->object, pool));
+    } else {
+        JF_TRY(
+            jf_ledger_object_is_known_for_good(&is_known, service->ledger, finding->object, pool));
+    }
+    if (is_known) {
+        return NULL;
     }
     /* Another name got into the ledger by other hands, and leads who knows where. */
     return jf_token_is_hex(finding->object) ? jf_store_remove(service->store, finding->object, pool)

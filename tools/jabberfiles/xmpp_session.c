@@ -65,7 +65,7 @@ static jf_err_t *make(xmpp_session_t **session_out, client_t *client, apr_pool_t
     JF_TRY(account_need_jid(client->account));
     session->domain = jf_jid_domain(client->account->jid);
     JF_TRY(account_password(&session->password, client->account));
-    JF_TRY(jf_token_link(&session->id_prefix, pool));
+    JF_TRY(jf_token_nonce(&session->id_prefix, pool));
     apr_pool_create(&session->connection_pool, pool);
     xmpp_initialize();
     xmpp_trouble_listen(session);

@@ -159,7 +159,7 @@ jf_err_t *xmpp_scram_create(xmpp_scram_t **scram_out, const char *mechanism, con
     }
     scram->nonce = nonce;
     if (!nonce) {
-        JF_TRY(jf_token_link(&scram->nonce, pool));
+        JF_TRY(jf_token_nonce(&scram->nonce, pool));
     }
     apr_pool_cleanup_register(pool, scram, wipe, apr_pool_cleanup_null);
     JF_TRY(start_hmac(scram, password));
