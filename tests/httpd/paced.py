@@ -22,6 +22,8 @@ BYTES_ACKED, BYTES_RECEIVED = 120, 128
 TCP_INFO_BYTES = 256
 DEADLINE_SECONDS = 30
 BLOCK_BYTES = 1 << 16
+# Of Linux; Python has no name for it.
+SO_MAX_PACING_RATE = 47
 
 
 # Connections
@@ -147,15 +149,20 @@ class Download(Member):
 
 
 class Upload(Member):
-    """A PUT. Over when all is sent; then read_status."""
+    """A PUT, as fast as the server takes it or at the client's own rate. Over when all is
+    sent; then read_status."""
 
     events = selectors.EVENT_WRITE
     passed = BYTES_ACKED
 
-    def __init__(self, connection, target, content, client):
+    def __init__(self, connection, target, content, client, rate_bytes_per_s=None):
         super().__init__(connection)
         # What waits in the client's own kernel is on no wire yet.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BLOCK_BYTES)
+        buffer_bytes = BLOCK_BYTES
+        if rate_bytes_per_s:
+            connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate_bytes_per_s)
+            buffer_bytes = min(buffer_bytes, rate_bytes_per_s)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
         connection.setblocking(True)
         connection.sendall(request_head("PUT", target, f"Content-Length: {len(content)}",
                                         client=client))
@@ -163,14 +170,14 @@ class Upload(Member):
         self._content = memoryview(content)
 
     def work(self):
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError):
             while self._content:
                 sent_bytes = self.connection.send(self._content[:BLOCK_BYTES])
                 self._content = self._content[sent_bytes:]
         self.is_over = not self._content
 
     def read_status(self):
-        self.connection.setblocking(True)
+        self.connection.settimeout(DEADLINE_SECONDS)
         return int(self.connection.recv(BLOCK_BYTES).split(b" ")[1])
 
 

@@ -11,6 +11,7 @@ import pytest
 from admin import Admin
 from client import Client
 from config import Site
+from documents import Document
 from jabber_site import login
 from slot_client import SlotClient
 from slot_site import SlotSites
@@ -32,25 +33,6 @@ BLOCKS = {
 }
 
 
-class Document:
-    """One of the documents."""
-
-    def __init__(self, env, name):
-        self.text = (Path(env.srcdir) / "doc" / f"{name}.md").read_text("utf-8")
-        found = re.findall(r"^```(\w+)\n(?:#|--) (\w+)(?::[^\n]*)?\n(.*?)^```$", self.text,
-                           re.MULTILINE | re.DOTALL)
-        self.blocks = {(language, title): block for language, title, block in found}
-
-    def block(self, language, title, replacements):
-        """The text of a block where each key of `replacements`, which must stand there once, has
-        become its value."""
-        text = self.blocks[language, title]
-        for old, new in replacements.items():
-            assert text.count(old) == 1, (language, title, old)
-            text = text.replace(old, str(new))
-        return text
-
-
 @pytest.fixture(scope="module")
 def prosody_doc(env):
     return Document(env, "prosody")
@@ -63,9 +45,7 @@ def ejabberd_doc(env):
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_block_is_tested(env, name):
-    document = Document(env, name)
-    assert set(document.blocks) == BLOCKS[name]
-    assert document.text.count("```") == 2 * len(BLOCKS[name])
+    Document(env, name).assert_blocks(BLOCKS[name])
 
 
 def make_secret(document, server, file, *left_out):
