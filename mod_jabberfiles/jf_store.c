@@ -19,6 +19,11 @@ const char *jf_store_relative_path(const char *name, apr_pool_t *pool)
     return apr_psprintf(pool, "objects/%.2s/%s", name, name);
 }
 
+const char *jf_store_relative_directory(const char *name, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "objects/%.2s", name);
+}
+
 /* Directory by directory, where the kernel, a container's filter or valgrind does not know openat2.
  */
 static int open_by_steps(int root_fd, const char *path, int flags, mode_t mode)

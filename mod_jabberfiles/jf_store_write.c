@@ -102,31 +102,15 @@ jf_err_t *jf_store_write(jf_object_t *object, const void *data, apr_size_t lengt
     return NULL;
 }
 
-/* The name must survive as well as the bytes. */
-static jf_err_t *sync_directory(const jf_object_t *object)
-{
-    const char *directory = apr_psprintf(object->pool, "objects/%.2s", object->name);
-    int fd = jf_store_open_beneath(object->store, directory, O_RDONLY | O_DIRECTORY, 0);
-    if (fd < 0) {
-        return write_error(object, "its directory cannot be opened");
-    }
-    jf_err_t *err = fsync(fd) == 0 ? NULL : write_error(object, "its directory cannot be synced");
-    close(fd);
-    return err;
-}
-
 jf_err_t *jf_store_finish(jf_object_t *object)
 {
     JF_TRY(flush(object));
-    if (object->store->is_durable && fsync(object->fd) != 0) {
-        return write_error(object, "cannot be synced");
+    if (object->store->is_durable) {
+        JF_TRY(jf_store_sync_object(object->store, object->fd, object->name, object->pool));
     }
     int fd = object->fd;
     object->fd = -1;
-    if (close(fd) != 0) {
-        return write_error(object, "cannot be closed");
-    }
-    return object->store->is_durable ? sync_directory(object) : NULL;
+    return close(fd) == 0 ? NULL : write_error(object, "cannot be closed");
 }
 
 void jf_store_keep(jf_object_t *object)
