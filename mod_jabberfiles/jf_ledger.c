@@ -135,6 +135,41 @@ void jf_ledger_read_end(jf_ledger_t *ledger, jf_sqlite_t *db)
     apr_reslist_release(ledger->readers, db);
 }
 
+/* ---- noticing changes ---- */
+
+int jf_ledger_stamp(jf_sqlite_stamp_t *stamp, const jf_ledger_t *ledger)
+{
+    return __atomic_load_n(&ledger->watching, __ATOMIC_ACQUIRE) == JF_WATCHING &&
+           jf_sqlite_stamp_take(stamp, ledger->stamp_source);
+}
+
+/* A connection that does nothing: while it is open, the index that is watched is the ledger's. */
+static jf_watching_t begin_watching(jf_ledger_t *ledger, apr_pool_t *pool)
+{
+    if (jf_ledger_connect(&ledger->watch, ledger, JF_SQLITE_READ, pool)) {
+        return JF_WATCH_NEVER_TRIED;
+    }
+    ledger->stamp_source = jf_sqlite_stamp_source(ledger->watch);
+    ledger->links = ledger->stamp_source ? jf_ledger_links_make(ledger->pool) : NULL;
+    return ledger->links ? JF_WATCHING : JF_WATCH_IMPOSSIBLE;
+}
+
+void jf_ledger_watch(jf_ledger_t *ledger, apr_pool_t *pool)
+{
+    if (apr_atomic_read32(&ledger->watching) == JF_WATCH_NEVER_TRIED &&
+        apr_atomic_cas32(&ledger->watching, JF_WATCH_IS_TRIED, JF_WATCH_NEVER_TRIED) ==
+            JF_WATCH_NEVER_TRIED) {
+        jf_watching_t result = begin_watching(ledger, pool);
+        __atomic_store_n(&ledger->watching, result, __ATOMIC_RELEASE);
+    }
+}
+
+void jf_ledger_unwatch(jf_ledger_t *ledger)
+{
+    jf_ledger_links_free(ledger->links);
+    jf_sqlite_close(ledger->watch);
+}
+
 static jf_err_t *read_id(const char **id, jf_sqlite_t *db, apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;

@@ -128,14 +128,33 @@ static jf_err_t *find_token(jf_file_t *file, jf_sqlite_t *db, const char *token,
     return NULL;
 }
 
-jf_err_t *jf_ledger_file_by_token(jf_file_t *file, jf_ledger_t *ledger, const char *token,
-                                  apr_time_t now_us, apr_pool_t *pool)
+static jf_err_t *read_token(jf_file_t *file, jf_ledger_t *ledger, const char *token,
+                            apr_time_t now_us, apr_pool_t *pool)
 {
     jf_sqlite_t *db;
     JF_TRY(jf_ledger_read_begin(&db, ledger, pool));
     jf_err_t *err = find_token(file, db, token, now_us, pool);
     jf_ledger_read_end(ledger, db);
     return err;
+}
+
+/* What is remembered counts only as long as the ledger's stamp is the one that it was read under.
+ * So it is taken before the row is read, and must be the same afterwards. */
+jf_err_t *jf_ledger_file_by_token(jf_file_t *file, jf_ledger_t *ledger, const char *token,
+                                  apr_time_t now_us, apr_pool_t *pool)
+{
+    jf_sqlite_stamp_t before, after;
+    int has_stamp = jf_ledger_stamp(&before, ledger);
+    if (has_stamp && jf_ledger_links_get(file, ledger->links, token, &before, pool)) {
+        return jf_ledger_is_expired(file, now_us) ? no_such_file(pool) : NULL;
+    }
+    JF_TRY(read_token(file, ledger, token, now_us, pool));
+    if (!has_stamp) {
+        jf_ledger_watch(ledger, pool);
+    } else if (jf_ledger_stamp(&after, ledger) && jf_sqlite_stamp_equal(&before, &after)) {
+        jf_ledger_links_put(ledger->links, file, &before);
+    }
+    return NULL;
 }
 
 /* ---- lists ---- */

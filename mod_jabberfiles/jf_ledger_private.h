@@ -8,6 +8,7 @@
 #include <apr_thread_mutex.h>
 
 #include "jf_ledger.h"
+#include "jf_ledger_links.h"
 #include "jf_sqlite.h"
 #include "jf_statements.h"
 
@@ -17,6 +18,14 @@ typedef struct jf_write_t jf_write_t;
 /** A promise that could not be taken back yet (see jf_ledger_cancel). */
 typedef struct jf_forgotten_t jf_forgotten_t;
 
+/** Whether links are remembered: from the first that is found on, if SQLite tells of changes. */
+typedef enum {
+    JF_WATCH_NEVER_TRIED,
+    JF_WATCH_IS_TRIED,
+    JF_WATCHING,
+    JF_WATCH_IMPOSSIBLE
+} jf_watching_t;
+
 struct jf_ledger_t {
     apr_pool_t *pool; /* unmanaged: a child process ends without touching the ledger */
     const char *database;
@@ -25,6 +34,11 @@ struct jf_ledger_t {
     apr_reslist_t *readers;
     apr_proc_mutex_t *turn; /* or NULL; the caller's */
     volatile apr_uint32_t stopped;
+
+    volatile apr_uint32_t watching; /* a jf_watching_t; the three below are for JF_WATCHING */
+    jf_sqlite_t *watch;             /* only keeps the source alive */
+    const void *stamp_source;
+    jf_ledger_links_t *links;
 
     apr_thread_mutex_t *mutex; /* guards everything below */
     jf_write_t *waiting;
@@ -38,6 +52,12 @@ struct jf_ledger_t {
 /** A connection for reading; give it back with jf_ledger_read_end on every way out. */
 jf_err_t *jf_ledger_read_begin(jf_sqlite_t **db, jf_ledger_t *ledger, apr_pool_t *pool);
 void jf_ledger_read_end(jf_ledger_t *ledger, jf_sqlite_t *db);
+
+/** The state that the ledger is in; 0 if that cannot be told. */
+int jf_ledger_stamp(jf_sqlite_stamp_t *stamp, const jf_ledger_t *ledger);
+/** Makes jf_ledger_stamp and the memory of links work; @a pool is for errors. */
+void jf_ledger_watch(jf_ledger_t *ledger, apr_pool_t *pool);
+void jf_ledger_unwatch(jf_ledger_t *ledger);
 
 /** Opens a connection of the ledger and makes sure that it is one. */
 jf_err_t *jf_ledger_connect(jf_sqlite_t **db, const jf_ledger_t *ledger, jf_sqlite_mode_t mode,

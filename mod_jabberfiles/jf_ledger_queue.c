@@ -317,6 +317,7 @@ void jf_ledger_close(jf_ledger_t *ledger)
         free(forgotten);
     }
     /* The writer last: the last connection moves the write-ahead log into the database. */
+    jf_ledger_unwatch(ledger);
     apr_reslist_destroy(ledger->readers);
     jf_sqlite_close(ledger->writer);
     apr_pool_destroy(ledger->pool);

@@ -44,13 +44,11 @@ static size_t essence_length(const char *text)
     return subtype == 0 ? 0 : type + 1 + subtype;
 }
 
-static const char *lower_essence(const char *media_type, apr_pool_t *pool)
+static void lower(char *text, size_t length)
 {
-    char *essence = apr_pstrmemdup(pool, media_type, essence_length(media_type));
-    for (char *c = essence; *c; c++) {
-        *c = jf_ascii_lower(*c);
+    for (size_t i = 0; i < length; i++) {
+        text[i] = jf_ascii_lower(text[i]);
     }
-    return essence;
 }
 
 /** Length of a token (RFC 9110 section 5.6.2) that @a text begins with. */
@@ -108,7 +106,8 @@ static int is_printable(const char *text)
     return *text == '\0';
 }
 
-static int is_media_type(const char *text)
+/** Length of the "type/subtype" that a well-formed media type begins with; 0 if it is not one. */
+static size_t media_type_essence(const char *text)
 {
     size_t length = essence_length(text);
     if (length == 0 || strlen(text) > CONTENT_TYPE_BYTES_MAX || !is_printable(text)) {
@@ -119,7 +118,7 @@ static int is_media_type(const char *text)
         parameter_t parameter;
         at = read_parameter(&parameter, at);
     }
-    return at != NULL;
+    return at ? length : 0;
 }
 
 static int has_parameter(const char *media_type, const char *name)
@@ -146,11 +145,13 @@ const char *jf_media_to_store(const char *content_type, apr_pool_t *pool)
     while (length > 0 && strchr(WHITESPACE, begin[length - 1])) {
         length--;
     }
-    const char *type = apr_pstrmemdup(pool, begin, length);
-    if (!is_media_type(type)) {
+    char *type = apr_pstrmemdup(pool, begin, length);
+    size_t essence = media_type_essence(type);
+    if (essence == 0) {
         return JF_MEDIA_UNKNOWN;
     }
-    return apr_pstrcat(pool, lower_essence(type, pool), type + essence_length(type), NULL);
+    lower(type, essence);
+    return type;
 }
 
 const char *jf_media_by_name(const char *leaf)
@@ -266,7 +267,9 @@ jf_err_t *jf_media_parse_inline(const char **essence, const char *text, apr_pool
                            "a file",
                            text);
     }
-    *essence = lower_essence(text, pool);
+    char *type = apr_pstrdup(pool, text);
+    lower(type, length);
+    *essence = type;
     return NULL;
 }
 
@@ -278,13 +281,12 @@ int jf_media_is_inline(const char *media_type, const apr_array_header_t *allowed
         types = (const char *const *)allowed->elts;
         count = allowed->nelts;
     }
-    if (!is_media_type(media_type)) {
-        return 0;
-    }
-    size_t length = essence_length(media_type);
+    /* Most downloads come here, and most types are told from each other by a few letters. */
     for (size_t i = 0; i < count; i++) {
-        if (strlen(types[i]) == length && apr_cstr_casecmpn(types[i], media_type, length) == 0) {
-            return 1;
+        size_t length = strlen(types[i]);
+        if (apr_cstr_casecmpn(types[i], media_type, length) == 0 &&
+            essence_length(media_type) == length) {
+            return media_type_essence(media_type) > 0;
         }
     }
     return 0;
@@ -292,9 +294,11 @@ int jf_media_is_inline(const char *media_type, const apr_array_header_t *allowed
 
 const char *jf_media_to_serve(const char *media_type, apr_pool_t *pool)
 {
+    static const char plain[] = "text/plain";
     /* Checked again: what is in the ledger may have been put there by another program. */
     const char *type = jf_media_to_store(media_type, pool);
-    if (strcmp(lower_essence(type, pool), "text/plain") == 0 && !has_parameter(type, "charset")) {
+    if (strncmp(type, plain, strlen(plain)) == 0 && essence_length(type) == strlen(plain) &&
+        !has_parameter(type, "charset")) {
         return apr_pstrcat(pool, type, "; charset=utf-8", NULL);
     }
     return type;
@@ -321,7 +325,7 @@ const char *jf_media_disposition(int is_inline, const char *leaf, apr_pool_t *po
 {
     /* RFC 8187 leaves more characters as they are than the URL form does; all of these may be
      * encoded too. */
-    return apr_psprintf(pool, "%s; filename=\"%s\"; filename*=UTF-8''%s",
-                        is_inline ? "inline" : "attachment", ascii_filename(leaf, pool),
-                        jf_names_escape(leaf, pool));
+    return apr_pstrcat(pool, is_inline ? "inline" : "attachment", "; filename=\"",
+                       ascii_filename(leaf, pool), "\"; filename*=UTF-8''",
+                       jf_names_escape(leaf, pool), NULL);
 }

@@ -30,9 +30,20 @@ static const char *forbidden_kind(ucs4_t uc)
     return NULL;
 }
 
+static int is_plain(const char *path)
+{
+    while (jf_ascii_is_printable(*path)) {
+        path++;
+    }
+    return *path == '\0';
+}
+
 static jf_err_t *check_characters(const char *path, apr_pool_t *pool)
 {
     const uint8_t *next = (const uint8_t *)path;
+    if (is_plain(path)) {
+        return NULL;
+    }
     if (u8_check(next, strlen(path))) {
         return refuse(pool, "the path is not valid UTF-8");
     }

@@ -95,11 +95,12 @@ SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, 
  WHERE f.area_id = ?1 AND f.path = ?2
 
 -- STMT_FILE_LIST
--- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers.
+-- A prefix is a range: ?2 <= path < ?3, which the index on (area_id, path) answers. It takes one
+-- lower bound and not two; without max() it would go through all pages before this one.
 SELECT f.area_id, a.jid, f.path, f.token, f.object, f.size_bytes, f.media_type, f.sha256,
        f.created_us, f.expires_us, a.transfer_quota_bytes, a.transfer_period
   FROM area a JOIN file f ON f.area_id = a.id
- WHERE a.jid = ?1 AND f.path >= ?2 AND f.path < ?3 AND f.path > ?4
+ WHERE a.jid = ?1 AND f.path >= max(?2, ?4) AND f.path < ?3 AND f.path <> ?4
    AND (f.expires_us IS NULL OR f.expires_us > ?5)
  ORDER BY f.path LIMIT ?6
 

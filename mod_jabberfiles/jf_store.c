@@ -16,7 +16,7 @@
 
 const char *jf_store_relative_path(const char *name, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "objects/%.2s/%s", name, name);
+    return apr_pstrcat(pool, "objects/", apr_pstrndup(pool, name, 2), "/", name, NULL);
 }
 
 const char *jf_store_relative_directory(const char *name, apr_pool_t *pool)
@@ -129,7 +129,7 @@ const char *jf_store_alive_directory(const jf_store_t *store)
 
 const char *jf_store_path(const jf_store_t *store, const char *name, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%s/objects/%.2s/%s", store->directory, name, name);
+    return apr_pstrcat(pool, store->directory, "/", jf_store_relative_path(name, pool), NULL);
 }
 
 /* ---- binding to a ledger ---- */

@@ -80,6 +80,10 @@ const char *jf_store_path(const jf_store_t *store, const char *name, apr_pool_t 
 jf_err_t *jf_store_check(const jf_store_t *store, const char *name, apr_int64_t size_bytes,
                          apr_pool_t *pool);
 
+/** The same, and reads all of it into @a content. @return JF_ERR_IO */
+jf_err_t *jf_store_load(void *content, const jf_store_t *store, const char *name,
+                        apr_size_t size_bytes, apr_pool_t *pool);
+
 /** Opens an object for reading; the caller closes the descriptor. @return JF_ERR_IO */
 jf_err_t *jf_store_open_object(int *fd, const jf_store_t *store, const char *name,
                                apr_pool_t *pool);

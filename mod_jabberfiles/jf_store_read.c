@@ -62,26 +62,65 @@ static jf_err_t *open_file(int *fd, struct stat *st, const jf_store_t *store, co
     return err;
 }
 
+static jf_err_t *check_size(const struct stat *st, const jf_store_t *store, const char *name,
+                            apr_int64_t size_bytes, apr_pool_t *pool)
+{
+    return st->st_size == size_bytes
+               ? NULL
+               : jf_err_make(JF_ERR_IO, APR_SUCCESS, pool,
+                             "%s/%s has %" APR_INT64_T_FMT
+                             " bytes, the ledger says %" APR_INT64_T_FMT,
+                             store->directory, jf_store_relative_path(name, pool),
+                             (apr_int64_t)st->st_size, size_bytes);
+}
+
 jf_err_t *jf_store_check(const jf_store_t *store, const char *name, apr_int64_t size_bytes,
                          apr_pool_t *pool)
 {
     int fd;
-    struct stat st;
+    struct stat st = {0};
     JF_TRY(open_file(&fd, &st, store, name, O_PATH, pool));
     close(fd);
-    if (st.st_size != size_bytes) {
-        return jf_err_make(JF_ERR_IO, APR_SUCCESS, pool,
-                           "%s/%s has %" APR_INT64_T_FMT
-                           " bytes, the ledger says %" APR_INT64_T_FMT,
-                           store->directory, jf_store_relative_path(name, pool),
-                           (apr_int64_t)st.st_size, size_bytes);
+    return check_size(&st, store, name, size_bytes, pool);
+}
+
+static jf_err_t *read_all(char *content, int fd, const jf_store_t *store, const char *name,
+                          apr_size_t size_bytes, apr_pool_t *pool)
+{
+    apr_size_t done_bytes = 0;
+    while (done_bytes < size_bytes) {
+        ssize_t bytes = pread(fd, content + done_bytes, size_bytes - done_bytes, (off_t)done_bytes);
+        if (bytes < 0 && errno == EINTR) {
+            continue;
+        }
+        if (bytes <= 0) {
+            return jf_err_make(JF_ERR_IO, bytes < 0 ? errno : APR_EOF, pool,
+                               "%s/%s cannot be read: %s", store->directory,
+                               jf_store_relative_path(name, pool),
+                               bytes < 0 ? strerrordesc_np(errno) : "it ends early");
+        }
+        done_bytes += (apr_size_t)bytes;
     }
     return NULL;
 }
 
+jf_err_t *jf_store_load(void *content, const jf_store_t *store, const char *name,
+                        apr_size_t size_bytes, apr_pool_t *pool)
+{
+    int fd;
+    struct stat st = {0};
+    JF_TRY(open_file(&fd, &st, store, name, O_RDONLY | O_NONBLOCK, pool));
+    jf_err_t *err = check_size(&st, store, name, (apr_int64_t)size_bytes, pool);
+    if (!err) {
+        err = read_all(content, fd, store, name, size_bytes, pool);
+    }
+    close(fd);
+    return err;
+}
+
 jf_err_t *jf_store_open_object(int *fd, const jf_store_t *store, const char *name, apr_pool_t *pool)
 {
-    struct stat st;
+    struct stat st = {0};
     /* NONBLOCK: a planted FIFO must not stop us. */
     return open_file(fd, &st, store, name, O_RDONLY | O_NONBLOCK, pool);
 }
@@ -117,7 +156,7 @@ static jf_store_entry_t entry_of(const char *directory, const char *name, const 
 static jf_err_t *visit_one(DIR *dir, const char *directory, const char *name,
                            jf_store_visit_t *visit, void *baton, apr_pool_t *pool)
 {
-    struct stat st;
+    struct stat st = {0};
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
         fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         return NULL; /* an entry may vanish before it is looked at */

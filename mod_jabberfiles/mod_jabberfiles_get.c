@@ -7,6 +7,12 @@
 #include "jf_digest.h"
 #include "jf_media.h"
 
+/*
+ * A small file is read at once and goes out in one piece with the header: no sendfile, no corking
+ * of the socket around it, no descriptor to hold.
+ */
+#define LOADED_BYTES_MAX (16 * 1024)
+
 static jf_err_t *find(jf_file_t *file, request_rec *r)
 {
     const jfm_request_t *request = jfm_request(r);
@@ -65,13 +71,66 @@ static void describe(request_rec *r, const jf_file_t *file)
     jfm_set_header(r, "Content-Disposition",
                    jf_media_disposition(is_inline, jf_names_leaf(file->path), r->pool));
     apr_table_setn(r->headers_out, "ETag", jfm_etag(file, r->pool));
-    ap_add_output_filter(KEEP_ETAG, NULL, r, r->connection);
     if (file->sha256) {
         apr_table_setn(r->headers_out, "Repr-Digest", jf_digest_format(file->sha256, r->pool));
     }
     /* A link keeps its name when the content changes and stops working when it expires. */
     apr_table_setn(r->headers_out, "Cache-Control",
                    request->name.kind == JF_NAME_LINK ? "no-cache" : "private, no-cache");
+}
+
+/* ---- delivering ---- */
+
+/* HEAD needs no content. What the operator wants a Content-MD5 of, the core delivers. */
+static int is_to_be_loaded(const request_rec *r, const jf_file_t *file)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    return file->size_bytes <= LOADED_BYTES_MAX && !r->header_only && (core->content_md5 & 1) == 0;
+}
+
+/* The object is there and is what the ledger says; a small one is read, too. */
+static jf_err_t *reach_object(request_rec *r, const jf_store_t *store, const jf_file_t *file)
+{
+    if (!is_to_be_loaded(r, file)) {
+        return jf_store_check(store, file->object, file->size_bytes, r->pool);
+    }
+    char *content = apr_palloc(r->pool, (apr_size_t)file->size_bytes + 1);
+    JF_TRY(jf_store_load(content, store, file->object, (apr_size_t)file->size_bytes, r->pool));
+    jfm_request(r)->content = content;
+    return NULL;
+}
+
+static void set_validators(request_rec *r, const jf_file_t *file)
+{
+    ap_update_mtime(r, file->created_us);
+    ap_set_last_modified(r);
+    ap_set_accept_ranges(r);
+    ap_set_content_length(r, file->size_bytes);
+}
+
+int jfm_deliver(request_rec *r)
+{
+    const jfm_request_t *request = jfm_request(r);
+    apr_bucket_alloc_t *list = r->connection->bucket_alloc;
+    int status = ap_discard_request_body(r);
+    if (status != OK) {
+        return status;
+    }
+    set_validators(r, request->file);
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, list);
+    status = ap_meets_conditions(r);
+    if (status != OK) {
+        r->status = status;
+    } else if (request->file->size_bytes > 0) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(request->content,
+                                                           (apr_size_t)request->file->size_bytes,
+                                                           r->pool, list));
+    }
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(list));
+    apr_status_t passed = ap_pass_brigade(r->output_filters, bb);
+    return passed == APR_SUCCESS || r->status != HTTP_OK || r->connection->aborted
+               ? OK
+               : AP_FILTER_ERROR;
 }
 
 /* From here on it is a file like any other for the core, which opens, ranges, compares and sends
@@ -85,6 +144,7 @@ static void hand_to_default_handler(request_rec *r, const jf_store_t *store, con
     r->finfo.valid = APR_FINFO_TYPE | APR_FINFO_SIZE | APR_FINFO_MTIME;
     r->path_info = NULL;
     r->handler = "default-handler";
+    ap_add_output_filter(KEEP_ETAG, NULL, r, r->connection);
 }
 
 int jfm_get_fixups(request_rec *r)
@@ -93,7 +153,7 @@ int jfm_get_fixups(request_rec *r)
     jf_file_t *file = apr_palloc(r->pool, sizeof(*file));
     jf_err_t *err = find_or_meet(file, r);
     if (!err) {
-        err = jf_store_check(store, file->object, file->size_bytes, r->pool);
+        err = reach_object(r, store, file);
     }
     if (err) {
         return jfm_refuse(r, err);
@@ -104,6 +164,8 @@ int jfm_get_fixups(request_rec *r)
         return status;
     }
     describe(r, file);
-    hand_to_default_handler(r, store, file);
+    if (!jfm_request(r)->content) {
+        hand_to_default_handler(r, store, file);
+    }
     return OK;
 }

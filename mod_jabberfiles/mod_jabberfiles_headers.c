@@ -60,16 +60,21 @@ static const char *allowed_origin(request_rec *r)
     }
 }
 
+#define EXPOSED                                                               \
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, "        \
+    "JabberFiles-Period-End, JabberFiles-Quota, JabberFiles-Transfer-Quota, " \
+    "JabberFiles-Transferred, JabberFiles-Used, Link, Location, Repr-Digest, Retry-After"
+
 static void set_cors(request_rec *r)
 {
     const char *origin = allowed_origin(r);
     if (origin) {
         jfm_set_header(r, "Access-Control-Allow-Origin", origin);
-        jfm_set_header(
-            r, "Access-Control-Expose-Headers",
-            "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, "
-            "JabberFiles-Period-End, JabberFiles-Quota, JabberFiles-Transfer-Quota, "
-            "JabberFiles-Transferred, JabberFiles-Used, Link, Location, Repr-Digest, Retry-After");
+        /* Long, and of use to a page of another origin only, which always says its own. What a
+         * browser has without it gets it with 304. */
+        if (apr_table_get(r->headers_in, "Origin")) {
+            jfm_set_header(r, "Access-Control-Expose-Headers", EXPOSED);
+        }
     }
 }
 
@@ -94,15 +99,35 @@ int jfm_options(request_rec *r)
 
 /* ---- what browsers may do with it ---- */
 
+static apr_table_t *make_common(apr_pool_t *pool)
+{
+    apr_table_t *common = apr_table_make(pool, 16);
+    apr_table_setn(common, "X-Content-Type-Options", "nosniff");
+    apr_table_setn(common, "Content-Security-Policy", POLICY_INLINE);
+    apr_table_setn(common, "X-Frame-Options", "DENY");
+    /* The URL is the secret. */
+    apr_table_setn(common, "Referrer-Policy", "no-referrer");
+    apr_table_setn(common, "X-Robots-Tag", "noindex");
+    apr_table_setn(common, "Cross-Origin-Resource-Policy", "cross-origin");
+    return common;
+}
+
+/* Most answers have the same fields, so each gets a copy of the table and not field by field. */
+static const apr_table_t *common_headers;
+
+void jfm_make_common_headers(apr_pool_t *pool)
+{
+    common_headers = make_common(pool);
+}
+
 void jfm_set_common_headers(request_rec *r)
 {
-    jfm_set_header(r, "X-Content-Type-Options", "nosniff");
-    jfm_set_header(r, "Content-Security-Policy", POLICY_INLINE);
-    jfm_set_header(r, "X-Frame-Options", "DENY");
-    /* The URL is the secret. */
-    jfm_set_header(r, "Referrer-Policy", "no-referrer");
-    jfm_set_header(r, "X-Robots-Tag", "noindex");
-    jfm_set_header(r, "Cross-Origin-Resource-Policy", "cross-origin");
+    jfm_request(r)->headers = apr_table_copy(r->pool, common_headers);
+    if (apr_is_empty_table(r->err_headers_out)) {
+        r->err_headers_out = apr_table_copy(r->pool, common_headers);
+    } else {
+        apr_table_overlap(r->err_headers_out, common_headers, APR_OVERLAP_TABLES_SET);
+    }
     set_cors(r);
 }
 

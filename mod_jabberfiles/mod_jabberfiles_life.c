@@ -208,6 +208,7 @@ void jfm_child_init(apr_pool_t *pchild, server_rec *main)
             APR_ARRAY_PUSH(stores, const jfm_server_config_t *) = config;
         }
     }
+    jfm_make_common_headers(pchild);
     jfm_wire_child_init(pchild);
     jfm_janitor_child_init(pchild);
     jfm_daemon_child_init();

@@ -18,7 +18,6 @@ int jfm_translate(request_rec *r)
     }
     jfm_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
     request->config = config;
-    request->headers = apr_table_make(r->pool, 16);
     request->server = jfm_server_config(r->server);
     ap_set_module_config(r->request_config, &jabberfiles_module, request);
 
@@ -165,6 +164,9 @@ int jfm_handler(request_rec *r)
     }
     if (r->method_number == M_OPTIONS) {
         return jfm_options(r);
+    }
+    if (request->content) {
+        return jfm_deliver(r);
     }
     switch (request->name.kind) {
     case JF_NAME_FILE:

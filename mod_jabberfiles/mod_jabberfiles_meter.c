@@ -200,6 +200,10 @@ int jfm_meter_download(request_rec *r, const jf_file_t *file)
     if (status != OK) {
         return status;
     }
+    if (meter->transfer.is_paced) {
+        /* Only a file's bytes are followed on their way. */
+        jfm_request(r)->content = NULL;
+    }
     apr_pool_pre_cleanup_register(r->pool, meter, end_request);
     if (meter->download || is_followed(meter) || r->connection->master) {
         ap_add_output_filter_handle(watch_filter, meter, r, r->connection);

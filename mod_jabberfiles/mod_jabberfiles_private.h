@@ -132,6 +132,7 @@ typedef struct jfm_request_t {
     jfm_server_config_t *server;
     jf_name_t name;
     const jf_file_t *file; /**< GET: what is served, NULL until it is found */
+    const char *content;   /**< GET: all of it, if we and not the core deliver it, else NULL */
     apr_table_t *headers;  /**< what goes with every answer to this request, errors and 304 too */
     const jf_err_t *err;   /**< why the request was refused, NULL if it was not (or not by us) */
     int is_counted;        /**< as a refusal, for server-status */
@@ -303,6 +304,7 @@ const char *jfm_daemon_socket(void);
 /** What each method does; they return a status as handlers do. */
 int jfm_get_fixups(request_rec *r); /* mod_jabberfiles_get.c: the core's default handler delivers */
 void jfm_register_get(void);
+int jfm_deliver(request_rec *r); /* what jfm_get_fixups has loaded */
 int jfm_put(request_rec *r);     /* mod_jabberfiles_put.c */
 int jfm_delete(request_rec *r);  /* mod_jabberfiles_delete.c */
 int jfm_list(request_rec *r);    /* mod_jabberfiles_list.c */
@@ -373,7 +375,9 @@ int jfm_list_as_json(request_rec *r, const jfm_list_t *list);
 /** 1 if Accept names JSON. A client that takes anything is taken for a person. */
 int jfm_wants_json(const request_rec *r);
 
-/** mod_jabberfiles_headers.c: what every answer of BASE carries, errors too. */
+/** mod_jabberfiles_headers.c: what every answer of BASE carries, errors too. The first of these
+ * comes once in each process, before any request. */
+void jfm_make_common_headers(apr_pool_t *pool);
 void jfm_set_common_headers(request_rec *r);
 /** Sets a header field of the answer, whatever the answer will be; @a value lives as long as @a r.
  */

@@ -26,11 +26,12 @@ may_include() {
     jf_slot | jf_slot_*) echo "$leaves jf_ascii jf_base64 jf_slot jf_slot_private" ;;
     jf_media) echo jf_err jf_ascii jf_names ;;
     jf_sqlite) echo jf_err jf_digest ;;
+    jf_sqlite_stamp) echo jf_sqlite ;;
     jf_schema) echo jf_err jf_area jf_sqlite jf_schema_sql ;;
     jf_store | jf_store_*) echo "$leaves jf_store jf_store_private" ;;
     jf_ballast) echo jf_err ;;
-    jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_ledger jf_ledger_private" \
-        "jf_ledger_traffic jf_statements" ;;
+    jf_ledger_*) echo "$leaves jf_ballast jf_sqlite jf_sqlite_stamp jf_ledger" \
+        "jf_ledger_links jf_ledger_private jf_ledger_traffic jf_statements" ;;
     jf_traffic | jf_traffic_* | jf_transfer) echo "$leaves jf_ledger jf_ledger_traffic jf_traffic" \
         "jf_traffic_private" ;;
     jf_ledger) echo "$leaves jf_ballast jf_sqlite jf_schema jf_ledger_private jf_statements" ;;

@@ -74,6 +74,18 @@ def test_every_answer_can_be_read_by_scripts(owner, nobody):
             assert words(answer.header("Access-Control-Expose-Headers")) >= EXPOSED_FIELDS
 
 
+def test_browser_that_has_it_from_an_image_may_read_it_later(owner, nobody):
+    """The long list is for those who say their origin; who has a file without it asks again."""
+    link = owner.put("x", b"x").link
+    first = nobody.open_link(link)
+    assert first.header("Access-Control-Allow-Origin") == "*"
+    assert first.header("Access-Control-Expose-Headers") is None
+    assert first.header("Cache-Control") == "no-cache"
+    again = nobody.open_link(link, headers={"If-None-Match": first.header("ETag"), **ORIGIN_FIELDS})
+    assert again.status == 304
+    assert words(again.header("Access-Control-Expose-Headers")) >= EXPOSED_FIELDS
+
+
 @pytest.mark.parametrize("origin,echoed", [
     (LISTED, True), (LISTED_TOO, True), (ORIGIN, False), ("https://a.example.evil.org", False),
     ("http://a.example", False), ("https://a.example:444", False), ("null", False),

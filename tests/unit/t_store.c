@@ -167,6 +167,26 @@ static void test_check_wants_the_exact_size(void **state)
     }
 }
 
+static void test_object_is_loaded_whole_or_not_at_all(void **state)
+{
+    static const apr_size_t wrong[] = {0, 2, 4, 4096};
+    jf_fixture_t *fixture = *state;
+    jf_file_t file = jf_fixture_put(fixture, "a", "123", 3);
+    jf_file_t empty = jf_fixture_put(fixture, "b", "", 0);
+    char content[4096] = "";
+    jf_test_ok(jf_store_load(content, store_of(fixture), file.object, 3, fixture->pool), "3");
+    assert_string_equal(content, "123");
+    jf_test_ok(jf_store_load(content, store_of(fixture), empty.object, 0, fixture->pool), "0");
+    for (size_t i = 0; i < JF_TEST_COUNT(wrong); i++) {
+        jf_test_refused(
+            jf_store_load(content, store_of(fixture), file.object, wrong[i], fixture->pool),
+            JF_ERR_IO, "another size");
+    }
+    jf_test_ok(jf_store_remove(store_of(fixture), file.object, fixture->pool), "remove");
+    jf_test_refused(jf_store_load(content, store_of(fixture), file.object, 3, fixture->pool),
+                    JF_ERR_IO, "gone");
+}
+
 /* ---- the store itself ---- */
 
 static void test_store_is_created_once_and_mended(void **state)
@@ -241,6 +261,7 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_name_that_is_taken_is_refused),
     JF_FIXTURE_TEST(test_removal_is_done_once),
     JF_FIXTURE_TEST(test_check_wants_the_exact_size),
+    JF_FIXTURE_TEST(test_object_is_loaded_whole_or_not_at_all),
     JF_FIXTURE_CLOSED_TEST(test_store_is_created_once_and_mended),
     JF_FIXTURE_CLOSED_TEST(test_missing_directory_is_an_error),
     JF_FIXTURE_CLOSED_TEST(test_open_stores_leave_no_descriptor),
