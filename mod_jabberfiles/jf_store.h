@@ -56,6 +56,13 @@ jf_err_t *jf_store_new_object(jf_object_t **object, jf_store_t *store, const cha
 jf_err_t *jf_store_write(jf_object_t *object, const void *data, apr_size_t length);
 
 /**
+ * Appends @a length bytes that are in a pipe, all of them there already, without looking at them.
+ * @param pipe_fd does not block.
+ * @return JF_ERR_DISK_FULL, JF_ERR_IO; then nobody knows how many are left in the pipe.
+ */
+jf_err_t *jf_store_write_pipe(jf_object_t *object, int pipe_fd, apr_size_t length);
+
+/**
  * Writes out what was gathered, makes the object durable if the store is, and closes it.
  * @return JF_ERR_DISK_FULL, JF_ERR_IO; late errors of fsync and close count.
  */

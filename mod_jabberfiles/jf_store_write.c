@@ -86,6 +86,13 @@ static jf_err_t *flush(jf_object_t *object)
     return write_fully(object, object->gather, length);
 }
 
+static void need_gather(jf_object_t *object)
+{
+    if (!object->gather) {
+        object->gather = apr_palloc(object->pool, GATHER_BYTES);
+    }
+}
+
 jf_err_t *jf_store_write(jf_object_t *object, const void *data, apr_size_t length)
 {
     if (object->gathered + length > GATHER_BYTES) {
@@ -94,13 +101,62 @@ jf_err_t *jf_store_write(jf_object_t *object, const void *data, apr_size_t lengt
     if (length >= GATHER_BYTES) {
         return write_fully(object, data, length);
     }
-    if (!object->gather) {
-        object->gather = apr_palloc(object->pool, GATHER_BYTES);
-    }
+    need_gather(object);
     memcpy(object->gather + object->gathered, data, length);
     object->gathered += length;
     return NULL;
 }
+
+/* ---- from a pipe ---- */
+
+static jf_err_t *pipe_error(const jf_object_t *object, ssize_t count)
+{
+    if (count == 0) {
+        errno = ENODATA;
+    }
+    return write_error(object, "cannot be written from a pipe");
+}
+
+/* For a file system that takes no part in splicing. */
+static jf_err_t *copy_from_pipe(jf_object_t *object, int pipe_fd, apr_size_t length)
+{
+    need_gather(object);
+    while (length > 0) {
+        ssize_t count =
+            read(pipe_fd, object->gather, length < GATHER_BYTES ? length : GATHER_BYTES);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            return pipe_error(object, count);
+        }
+        JF_TRY(write_fully(object, object->gather, (apr_size_t)count));
+        length -= (apr_size_t)count;
+    }
+    return NULL;
+}
+
+jf_err_t *jf_store_write_pipe(jf_object_t *object, int pipe_fd, apr_size_t length)
+{
+    JF_TRY(flush(object));
+    while (length > 0) {
+        ssize_t count =
+            splice(pipe_fd, NULL, object->fd, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0 && errno == EINVAL) {
+            return copy_from_pipe(object, pipe_fd, length);
+        }
+        if (count <= 0) {
+            return pipe_error(object, count);
+        }
+        length -= (apr_size_t)count;
+    }
+    return NULL;
+}
+
+/* ---- finishing ---- */
 
 jf_err_t *jf_store_finish(jf_object_t *object)
 {

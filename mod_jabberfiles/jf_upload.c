@@ -207,13 +207,17 @@ static jf_err_t *extend_promise(jf_upload_t *upload, apr_int64_t size_bytes)
                             upload->request->quota_bytes, upload->pool);
 }
 
-jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t length)
+/* Whether so many bytes more may be written. */
+static jf_err_t *admit(jf_upload_t *upload, apr_size_t length)
 {
     apr_int64_t size_bytes = upload->written_bytes + (apr_int64_t)length;
     JF_TRY(check_size(upload, size_bytes));
-    if (size_bytes > upload->promised_bytes) {
-        JF_TRY(extend_promise(upload, size_bytes));
-    }
+    return size_bytes > upload->promised_bytes ? extend_promise(upload, size_bytes) : NULL;
+}
+
+jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t length)
+{
+    JF_TRY(admit(upload, length));
     if (upload->hash && !EVP_DigestUpdate(upload->hash, data, length)) {
         return jf_err_make(JF_ERR_IO, APR_EGENERAL, upload->pool, "SHA-256 cannot be computed");
     }
@@ -222,7 +226,15 @@ jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t leng
     } else {
         JF_TRY(jf_store_write(upload->object, data, length));
     }
-    upload->written_bytes = size_bytes;
+    upload->written_bytes += (apr_int64_t)length;
+    return NULL;
+}
+
+jf_err_t *jf_upload_write_pipe(jf_upload_t *upload, int pipe_fd, apr_size_t length)
+{
+    JF_TRY(admit(upload, length));
+    JF_TRY(jf_store_write_pipe(upload->object, pipe_fd, length));
+    upload->written_bytes += (apr_int64_t)length;
     return NULL;
 }
 

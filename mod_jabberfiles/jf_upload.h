@@ -74,6 +74,12 @@ const jf_area_t *jf_upload_area(const jf_upload_t *upload);
 jf_err_t *jf_upload_write(jf_upload_t *upload, const void *data, apr_size_t length);
 
 /**
+ * The same for @a length bytes that are in a pipe (jf_store_write_pipe). Not for an upload with a
+ * digest: nobody looks at the bytes.
+ */
+jf_err_t *jf_upload_write_pipe(jf_upload_t *upload, int pipe_fd, apr_size_t length);
+
+/**
  * Makes the file. When this returns success, the file is there, whole, and as durable as
  * configured.
  * @param file what the ledger says now.

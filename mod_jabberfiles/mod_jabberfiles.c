@@ -2,7 +2,7 @@
  * mod_jabberfiles: a file area for every Jabber user. This file hangs the parts into httpd;
  * doc/architecture.md tells the way of a request through them.
  */
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_body.h"
 
 #include <http_connection.h>
 #include <mpm_common.h>
@@ -48,6 +48,7 @@ static void register_hooks(apr_pool_t *pool)
     jfm_register_get();
     jfm_register_meter();
     jfm_register_feed();
+    jfm_register_body();
     jfm_register_problem();
     jfm_register_status();
 }

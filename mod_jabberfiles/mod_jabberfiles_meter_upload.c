@@ -4,6 +4,8 @@
 
 /* An upload as small as that is counted when it has ended. */
 #define SMALL_BYTES (64 * 1024)
+#define PIECE_BYTES (1024 * 1024)
+/* Of an upload with a rate. */
 #define PIECE_BYTES_MAX (256 * 1024)
 #define PIECE_BYTES_MIN 4096
 #define PROGRESS_US apr_time_from_msec(250)
@@ -92,7 +94,7 @@ static int is_slowed(const jfm_upload_meter_t *meter)
 apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter)
 {
     if (!is_slowed(meter)) {
-        return PIECE_BYTES_MAX;
+        return PIECE_BYTES;
     }
     apr_int64_t tenth_bytes = share_of(meter) / 10;
     return tenth_bytes < PIECE_BYTES_MIN   ? PIECE_BYTES_MIN

@@ -1,4 +1,4 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_body.h"
 
 #include <string.h>
 
@@ -71,13 +71,31 @@ typedef struct turn_t {
     apr_int64_t received_bytes;
 } turn_t;
 
+static jf_err_t *write_pipe(turn_t *turn, jf_upload_t *upload, apr_bucket *b)
+{
+    turn->received_bytes += (apr_int64_t)b->length;
+    JF_TRY(jf_upload_write_pipe(upload, jfm_pipe_fd(b), b->length));
+    jfm_pipe_was_emptied(b);
+    return NULL;
+}
+
+static jf_err_t *write_bytes(turn_t *turn, jf_upload_t *upload, apr_bucket *b, apr_pool_t *pool)
+{
+    const char *data;
+    apr_size_t length;
+    apr_status_t status = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
+    if (status != APR_SUCCESS) {
+        return jf_err_from_system(status, pool, "cannot read the content");
+    }
+    turn->received_bytes += (apr_int64_t)length;
+    return jf_upload_write(upload, data, length);
+}
+
 static jf_err_t *write_brigade(turn_t *turn, jf_upload_t *upload, apr_bucket_brigade *bb,
                                apr_pool_t *pool)
 {
     for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b)) {
-        const char *data;
-        apr_size_t length;
         if (APR_BUCKET_IS_EOS(b)) {
             turn->seen_eos = 1;
             return NULL;
@@ -85,12 +103,8 @@ static jf_err_t *write_brigade(turn_t *turn, jf_upload_t *upload, apr_bucket_bri
         if (APR_BUCKET_IS_METADATA(b)) {
             continue;
         }
-        apr_status_t status = apr_bucket_read(b, &data, &length, APR_BLOCK_READ);
-        if (status != APR_SUCCESS) {
-            return jf_err_from_system(status, pool, "cannot read the content");
-        }
-        turn->received_bytes += (apr_int64_t)length;
-        JF_TRY(jf_upload_write(upload, data, length));
+        JF_TRY(jfm_pipe_fd(b) >= 0 ? write_pipe(turn, upload, b)
+                                   : write_bytes(turn, upload, b, pool));
     }
     return NULL;
 }
@@ -130,7 +144,9 @@ static int receive(request_rec *r, const jf_upload_request_t *request, jf_upload
 static int take(jf_file_t *file, int *created, request_rec *r, const jf_upload_request_t *request,
                 jf_upload_t *upload, jfm_upload_meter_t *meter)
 {
+    jfm_body_t *body = jfm_body_begin(r, request->length_bytes, request->sha256 != NULL);
     int status = receive(r, request, upload, meter);
+    jfm_body_end(body);
     if (status != OK) {
         /* At once, and not when the pool goes: the client may try again before that. */
         jf_upload_abort(upload);
