@@ -2,6 +2,8 @@
 debug messages."""
 
 import contextlib
+import itertools
+import math
 import os
 import shutil
 import sys
@@ -36,11 +38,20 @@ class Bench:
         self.users = Users(self.env, work_dir / "users")
         self._work_dir = work_dir
         self._servers = []
+        self._numbers = itertools.count()
+        self._certificates = None
+
+    def new_directory(self, name):
+        """One that nobody has."""
+        directory = self._work_dir / f"{name}{next(self._numbers)}"
+        directory.mkdir()
+        return directory
 
     def certificates(self):
-        directory = self._work_dir / "certificates"
-        directory.mkdir()
-        return certificates.make(directory)
+        """For 127.0.0.1, the same each time."""
+        if self._certificates is None:
+            self._certificates = certificates.make(self.new_directory("certificates"))
+        return self._certificates
 
     def start(self, site, wrapper=()):
         root = self._work_dir / f"server{len(self._servers)}"
@@ -55,9 +66,10 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench():
-    """Yields a Bench; at the end its servers are stopped and their files are gone."""
-    work_dir = Path(tempfile.mkdtemp(prefix="jabberfiles-bench."))
+def bench(parent=None):
+    """Yields a Bench, in a directory below `parent`; at the end its servers are stopped and their
+    files are gone."""
+    work_dir = Path(tempfile.mkdtemp(prefix="jabberfiles-bench.", dir=parent))
     work_dir.chmod(0o755)
     try:
         made = Bench(work_dir)
@@ -112,10 +124,11 @@ class OtherWork:
         work, seconds = (after - first for first, after in zip(before, self._before))
         return work / seconds / os.cpu_count()
 
-    def wait_for_quiet(self, share_max):
-        """Waits until others leave the machine alone for a moment."""
+    def wait_for_quiet(self, share_max, patience_seconds=math.inf):
+        """Waits until others leave the machine alone for a moment, but not for ever."""
+        end = time.monotonic() + patience_seconds
         while True:
             self.share()
             time.sleep(QUIET_SECONDS)
-            if self.share() <= share_max:
+            if self.share() <= share_max or time.monotonic() > end:
                 return

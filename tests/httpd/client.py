@@ -8,6 +8,8 @@ from answer import Answer
 from config import BASE
 
 JSON = {"Accept": "application/json"}
+# A link's token begins with so many characters that tell when it was made.
+TIME_CHARS = 6
 
 
 def area_path(jid, path="", base=BASE):
@@ -18,7 +20,6 @@ def area_path(jid, path="", base=BASE):
 def link_path(link):
     """Path of the URL of a link."""
     return urlsplit(link).path
-
 
 class Client:
     """Requests of one user (or of nobody) to one server, over one kept connection, perhaps from a

@@ -32,6 +32,8 @@ ServerLimit 128
 MaxRequestWorkers 128
 """
 
+ACCESS_LOG = 'CustomLog logs/access.log "%h %u \\"%r\\" %>s %b"'
+
 BASE = "/files"
 
 
@@ -40,7 +42,7 @@ class Site:
     """What a test wants to be different from the plain site: `base_lines` stand in the <Location>
     of BASE, `inner_lines` after it, `server_lines` before it. `provider` has the arguments of
     AuthBasicProvider there, `listen` the address httpd listens at. `own_lines` replaces all lines
-    about the module."""
+    about the module. Without `access_log` no request is logged."""
 
     mpm: str = "event"
     single_child: bool = False
@@ -53,6 +55,7 @@ class Site:
     provider: str = "file"
     listen: str = "127.0.0.1"
     own_lines: str = ""
+    access_log: bool = True
     server_lines: str = ""
     base_lines: str = ""
     inner_lines: str = ""
@@ -142,7 +145,7 @@ ServerName 127.0.0.1:{port}
 ErrorLog logs/error.log
 # Wrong logins are errors to mod_auth_basic, and daily bread to these tests.
 LogLevel info auth_basic:crit {"jabberfiles:debug" if site.with_module else ""}
-CustomLog logs/access.log "%h %u \\"%r\\" %>s %b"
+{ACCESS_LOG if site.access_log else ""}
 TypesConfig /dev/null
 KeepAliveTimeout 60
 ExtendedStatus On

@@ -7,7 +7,7 @@ import pytest
 
 from admin import ledger_editor
 from answer import assert_problem, assert_safe_headers
-from client import JSON, Client
+from client import JSON, TIME_CHARS, Client
 from config import Site, base_location
 from records import Records, wait_until
 from slots import (OCTETS, Slot, ask_slot, assert_refused_before_its_body, assert_settled,
@@ -17,7 +17,7 @@ from wire import Wire
 
 CONTENT = b"0123456789"
 SIZE_BYTES = len(CONTENT)
-QUOTA_BYTES = 10_000
+QUOTA_BYTES = 1_000_000
 MAX_FILE_BYTES = 8_000
 SWEPT_SECONDS = 25
 
@@ -111,8 +111,8 @@ def test_jid_is_prepared(nobody, owner):
 def test_urls_are_unguessable_and_do_not_name_the_user(owner, ask):
     tokens = {ask().random for _ in range(50)}
     assert len(tokens) == 50
-    assert all(re.fullmatch(r"[\w-]{22,}", token) for token in tokens)
-    assert all(len(set(column)) > 1 for column in zip(*tokens))
+    assert all(re.fullmatch(r"[\w-]{28}", token) for token in tokens)
+    assert all(len(set(column)) > 1 for column in zip(*(token[TIME_CHARS:] for token in tokens)))
     assert owner.jid.partition("@")[0] not in ask().target
 
 
@@ -267,65 +267,65 @@ def uploads_in_flight(server):
 
 
 def test_bytes_are_promised_until_the_slot_is_used(server, nobody, owner, ask):
-    slot = ask(6000)
+    slot = ask(600_000)
     listing = owner.listing()
-    assert (listing["used_bytes"], listing["reserved_bytes"]) == (0, 6000)
+    assert (listing["used_bytes"], listing["reserved_bytes"]) == (0, 600_000)
     with nothing_changes(server):
-        assert ask(6000).status == 402
-        assert owner.put("own", bytes(6000)).status == 507
-    assert owner.put("own", bytes(4000)).status == 201
+        assert ask(600_000).status == 402
+        assert owner.put("own", bytes(600_000)).status == 507
+    assert owner.put("own", bytes(400_000)).status == 201
     # The area is full now, but what was promised is there.
     assert ask(1).status == 402
-    assert slot.put(nobody, bytes(6000)).status == 201
+    assert slot.put(nobody, bytes(600_000)).status == 201
     listing = owner.listing()
-    assert (listing["used_bytes"], listing["reserved_bytes"]) == (10_000, 0)
+    assert (listing["used_bytes"], listing["reserved_bytes"]) == (1_000_000, 0)
 
 
 def test_upload_by_a_slot_counts_once_while_it_runs(server, owner, ask):
-    slot = ask(6000)
+    slot = ask(600_000)
     with Wire(server) as wire:
-        wire.send(slot.head(6000, "Expect: 100-continue"))
+        wire.send(slot.head(600_000, "Expect: 100-continue"))
         assert wire.read_answer().status == 100
-        assert owner.listing()["reserved_bytes"] == 6000
-        assert owner.put("own", bytes(4001)).status == 507
-        assert owner.put("own", bytes(4000)).status == 201
-        wire.send(bytes(6000))
+        assert owner.listing()["reserved_bytes"] == 600_000
+        assert owner.put("own", bytes(400_001)).status == 507
+        assert owner.put("own", bytes(400_000)).status == 201
+        wire.send(bytes(600_000))
         assert wire.read_answer().status == 201
-    assert owner.used_bytes() == 10_000
+    assert owner.used_bytes() == 1_000_000
     assert owner.listing()["reserved_bytes"] == 0
 
 
 def test_promise_outlives_an_upload_that_breaks_off(server, owner, ask, nobody):
-    slot = ask(6000)
+    slot = ask(600_000)
     with Wire(server) as wire:
-        wire.send(slot.head(6000) + bytes(3000))
+        wire.send(slot.head(600_000) + bytes(300_000))
         wait_until(lambda: uploads_in_flight(server), 10, "the upload has not begun")
         wire.reset()
     wait_for_uploads_to_end(server)
-    assert owner.listing()["reserved_bytes"] == 6000
-    assert ask(6000).status == 402
-    assert slot.put(nobody, bytes(6000)).status == 201
+    assert owner.listing()["reserved_bytes"] == 600_000
+    assert ask(600_000).status == 402
+    assert slot.put(nobody, bytes(600_000)).status == 201
 
 
 def test_promise_goes_when_the_slot_expires(server, nobody, owner, edit, ask):
-    late, in_time = ask(6000), ask(4000)
+    late, in_time = ask(600_000), ask(400_000)
     lives_us, = Records(server).query("SELECT expires_us FROM slot WHERE token = ?", late.random)[0]
     assert 290 < lives_us / 10**6 - time.time() <= 300
     with Wire(server) as wire:
-        wire.send(in_time.head(4000, "Expect: 100-continue"))
+        wire.send(in_time.head(400_000, "Expect: 100-continue"))
         assert wire.read_answer().status == 100
         for slot in (late, in_time):
             edit("UPDATE slot SET expires_us = ? WHERE token = ?",
                  int(time.time() - 1) * 10**6, slot.random)
-        assert late.put(nobody, bytes(6000)).status == 403
-        wait_until(lambda: owner.listing()["reserved_bytes"] == 4000, SWEPT_SECONDS,
+        assert late.put(nobody, bytes(600_000)).status == 403
+        wait_until(lambda: owner.listing()["reserved_bytes"] == 400_000, SWEPT_SECONDS,
                    "not the promise of the late one, and only that, goes")
-        assert late.put(nobody, bytes(6000)).status == 403
+        assert late.put(nobody, bytes(600_000)).status == 403
         # An upload that began in time may end later.
-        wire.send(bytes(4000))
+        wire.send(bytes(400_000))
         assert wire.read_answer().status == 201
-    assert (owner.used_bytes(), owner.listing()["reserved_bytes"]) == (4000, 0)
-    assert ask(6000).put(nobody, bytes(6000)).status == 201
+    assert (owner.used_bytes(), owner.listing()["reserved_bytes"]) == (400_000, 0)
+    assert ask(600_000).put(nobody, bytes(600_000)).status == 201
 
 
 def test_status_page_does_not_take_slots_for_uploads(nobody, ask):
@@ -341,10 +341,10 @@ def test_status_page_does_not_take_slots_for_uploads(nobody, ask):
 def test_slot_survives_the_server(start_server, site, users, end):
     server = start_server(site)
     owner, nobody = users.client(server), Client(server)
-    used, slot = (ask_slot(nobody, owner.jid, 3000) for _ in range(2))
-    assert used.put(nobody, bytes(3000)).status == 201
+    used, slot = (ask_slot(nobody, owner.jid, 300_000) for _ in range(2))
+    assert used.put(nobody, bytes(300_000)).status == 201
     with Wire(server) as wire:
-        wire.send(slot.head(3000) + bytes(2999))
+        wire.send(slot.head(300_000) + bytes(299_999))
         wait_until(lambda: uploads_in_flight(server), 10, "the upload has not begun")
         owner.close()
         nobody.close()
@@ -353,7 +353,7 @@ def test_slot_survives_the_server(start_server, site, users, end):
     if end == "stop":
         server.stop()
     server.start()
-    assert used.put(nobody, bytes(3000)).status == 409
-    assert slot.put(nobody, bytes(3000)).status == 201
+    assert used.put(nobody, bytes(300_000)).status == 409
+    assert slot.put(nobody, bytes(300_000)).status == 201
     wait_until(lambda: not uploads_in_flight(server), 60, "the promise of the dead is left")
-    assert (owner.used_bytes(), owner.listing()["reserved_bytes"]) == (6000, 0)
+    assert (owner.used_bytes(), owner.listing()["reserved_bytes"]) == (600_000, 0)

@@ -13,6 +13,8 @@ from wire import Wire, request_head
 CLIENTS = 8
 LOAD_SECONDS = 4
 SETTLE_SECONDS = 60
+# Large enough for bytes to be promised to it.
+CONTENT = bytes(range(250)) * 400
 
 
 def content_of(number):
@@ -77,17 +79,17 @@ def test_upload_that_runs_over_a_graceful_restart_is_stored(start_server, users)
     server = start_server()
     owner = users.client(server)
     with Wire(server) as slow:
-        slow.send(request_head("PUT", area_path(owner.jid, "slow"), "Content-Length: 10",
-                               client=owner) + b"01234")
-        wait_until(lambda: owner.listing()["reserved_bytes"] == 10, 10, "no reservation")
+        slow.send(request_head("PUT", area_path(owner.jid, "slow"), f"Content-Length: {len(CONTENT)}",
+                               client=owner) + CONTENT[:5])
+        wait_until(lambda: owner.listing()["reserved_bytes"] == len(CONTENT), 10, "no reservation")
         owner.close()
         server.graceful()
         # Longer than a sweep takes to come by: the old process lives, so does its promise.
         time.sleep(12)
-        assert owner.listing()["reserved_bytes"] == 10
-        slow.send(b"56789")
+        assert owner.listing()["reserved_bytes"] == len(CONTENT)
+        slow.send(CONTENT[5:])
         assert slow.read_answer().status == 201
-    assert owner.get("slow").body == b"0123456789"
+    assert owner.get("slow").body == CONTENT
     Records(server).assert_consistent()
 
 
