@@ -310,7 +310,7 @@ typedef struct jf_add_t {
  * Makes a file whose bytes are already durable in the store, without a promise: judges quota and
  * preconditions and enters the row in one transaction. Creates the area if needed. Otherwise as
  * jf_ledger_settle.
- * @return JF_ERR_QUOTA (with facts), JF_ERR_PRECONDITION, JF_ERR_USED, JF_ERR_BUSY if the object is
+ * @return JF_ERR_QUOTA (with facts), JF_ERR_PRECONDITION, JF_ERR_USED, JF_ERR_IO if the object is
  * too old; then the ledger has not changed.
  */
 jf_err_t *jf_ledger_add(jf_file_t *file, const char **replaced, int *created, jf_ledger_t *ledger,

@@ -19,7 +19,7 @@ static jf_err_t *check_age(const jf_add_t *add, apr_pool_t *pool)
     apr_interval_time_t age_us = apr_time_now() - add->written_us;
     return age_us < JF_ADD_AGE_MAX_US
                ? NULL
-               : jf_err_make(JF_ERR_BUSY, APR_EBUSY, pool,
+               : jf_err_make(JF_ERR_IO, APR_TIMEUP, pool,
                              "the file was written %" APR_TIME_T_FMT " s ago, which is too long",
                              apr_time_sec(age_us));
 }
@@ -78,7 +78,7 @@ static jf_err_t *foresee(jf_sqlite_t *db, const jf_add_t *add, apr_time_t now_us
     int has_area, found = 0, is_granted = 0;
     apr_int64_t available_bytes;
 
-    JF_TRY(jf_ledger_find_area_for_upload(&has_area, &area, db, add->jid, pool));
+    JF_TRY(jf_ledger_foresee_area(&has_area, &area, db, add->jid, pool));
     if (has_area) {
         JF_TRY(jf_ledger_find_in_area(&found, &current, db, area.id, add->path, pool));
     }

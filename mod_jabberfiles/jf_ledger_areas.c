@@ -40,8 +40,10 @@ static jf_err_t *look_up(int *found, jf_area_t *area, jf_sqlite_t *db, int state
     return NULL;
 }
 
-jf_err_t *jf_ledger_find_area_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db,
-                                         const char *name, apr_pool_t *pool)
+/* An upload that names its user by the hash of the JID goes to the JID's area, if that one is
+ * there. */
+static jf_err_t *look_up_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db, const char *name,
+                                    apr_pool_t *pool)
 {
     const char *hash = jf_area_hash(name);
     JF_TRY(look_up(found, area, db, JF_STMT_AREA_BY_JID, name, pool));
@@ -73,11 +75,22 @@ static jf_err_t *make_area(jf_sqlite_t *db, const char *jid, apr_time_t now_us, 
                    : jf_sqlite_run(NULL, db, JF_STMT_AREA_INSERT, pool, "ssi", jid, hash, now_us);
 }
 
+jf_err_t *jf_ledger_foresee_area(int *found, jf_area_t *area, jf_sqlite_t *db, const char *name,
+                                 apr_pool_t *pool)
+{
+    JF_TRY(look_up_for_upload(found, area, db, name, pool));
+    if (*found || !jf_area_is_jid(name)) {
+        return NULL;
+    }
+    return look_up(found, area, db, JF_STMT_AREA_BY_JID,
+                   name_of_hash(jf_area_sha1(name, pool), pool), pool);
+}
+
 jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
                                 apr_time_t now_us, apr_pool_t *pool)
 {
     int found;
-    JF_TRY(jf_ledger_find_area_for_upload(&found, area, db, jid, pool));
+    JF_TRY(look_up_for_upload(&found, area, db, jid, pool));
     if (found) {
         return NULL;
     }

@@ -101,10 +101,9 @@ void jf_ledger_read_file_row(jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *po
 jf_err_t *jf_ledger_ensure_area(jf_area_t *area, jf_sqlite_t *db, const char *jid,
                                 apr_time_t now_us, apr_pool_t *pool);
 
-/** Inside a transaction or not: the area that an upload to this name goes to, if there is one: the
- * JID's own for the hash of a JID. */
-jf_err_t *jf_ledger_find_area_for_upload(int *found, jf_area_t *area, jf_sqlite_t *db,
-                                         const char *name, apr_pool_t *pool);
+/** Inside a transaction or not: the area that jf_ledger_ensure_area would find, or rename. */
+jf_err_t *jf_ledger_foresee_area(int *found, jf_area_t *area, jf_sqlite_t *db, const char *name,
+                                 apr_pool_t *pool);
 
 /** Inside a transaction: JF_ERR_QUOTA if @a need_bytes do not fit into what @a area may still
  * promise; else available_bytes is how much that is. */

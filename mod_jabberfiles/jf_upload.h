@@ -85,8 +85,8 @@ jf_err_t *jf_upload_write_pipe(jf_upload_t *upload, int pipe_fd, apr_size_t leng
  * @param file what the ledger says now.
  * @param created 1 if there was no such file, 0 if its content was replaced.
  * @return JF_ERR_INVALID for fewer bytes than announced, JF_ERR_DIGEST, JF_ERR_PRECONDITION,
- *         JF_ERR_USED, JF_ERR_NOT_FOUND if the area was removed meanwhile, and as above; then it is
- * aborted.
+ *         JF_ERR_USED, JF_ERR_NOT_FOUND if the area was removed meanwhile and bytes were promised,
+ * and as above; then it is aborted.
  */
 jf_err_t *jf_upload_finish(jf_file_t *file, int *created, jf_upload_t *upload, apr_time_t now_us);
 

@@ -15,6 +15,8 @@ from server import StartFailed
 
 BUSY_SECONDS_MAX = 15
 SWEEP_FAILED = "JF006[024]"
+# Large enough for bytes to be promised to it.
+CONTENT = bytes(100_000)
 CONFIGURATION_FAILED = "AH00016|AH00020"
 
 
@@ -67,13 +69,13 @@ def test_lock_during_an_upload_loses_nothing(server, owner, log, records):
     owner.put("a", b"old")
     connection = server.connect()
     connection.putrequest("PUT", f"/files/{owner.jid}/a")
-    for field in (("Authorization", owner.authorization), ("Content-Length", "6")):
+    for field in (("Authorization", owner.authorization), ("Content-Length", str(len(CONTENT)))):
         connection.putheader(*field)
-    connection.endheaders(b"new")
+    connection.endheaders(CONTENT[:-3])
     while not records.promised_objects():
         time.sleep(0.05)
     with locked(server):
-        connection.send(b"est")
+        connection.send(CONTENT[-3:])
         assert connection.getresponse().status == 503
         assert owner.get("a").body == b"old"
     deadline = time.monotonic() + 60

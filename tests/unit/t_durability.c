@@ -104,13 +104,15 @@ static void fail_from_now_on(char event, int error)
 /* ---- the order ---------------------------------------------------------------------------------
  */
 
-static void check_replacement(jf_fixture_t *fixture, jf_durability_t durability,
-                              const char *expected)
+/* With a promise or without. */
+static void replace(jf_fixture_t *fixture, int needs_area, jf_durability_t durability,
+                    const char *expected)
 {
     jf_upload_request_t request = jf_fixture_request("a", 3);
     jf_upload_t *upload;
     jf_file_t file;
     int created;
+    request.needs_area = needs_area;
     jf_test_ok(jf_fixture_open(fixture, durability), "open");
     jf_fixture_put(fixture, "a", "old", 3);
     forget_events();
@@ -120,6 +122,13 @@ static void check_replacement(jf_fixture_t *fixture, jf_durability_t durability,
     jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "a");
     assert_string_equal(events, expected);
     jf_fixture_close(fixture);
+}
+
+static void check_replacement(jf_fixture_t *fixture, jf_durability_t durability,
+                              const char *expected)
+{
+    replace(fixture, 0, durability, expected);
+    replace(fixture, 1, durability, expected);
 }
 
 static void test_object_then_row_then_removal_of_the_old(void **state)
@@ -172,6 +181,7 @@ static void test_slot_is_a_promise_until_it_is_used(void **state)
     jf_slot_t slot = jf_granter_grant(fixture, "a", 3);
     jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
     request.slot = &use;
+    request.needs_area = 1;
     jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
     jf_test_ok(jf_upload_write(upload, "abc", 3), "a");
     assert_string_equal(events, "");
@@ -196,17 +206,19 @@ static void test_sync_that_fails_fails_the_upload(void **state)
     jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_FULL), "open");
     jf_file_t old = jf_fixture_put(fixture, "a", "old", 3);
     jf_upload_request_t request = jf_fixture_request("a", 3);
-    for (size_t i = 0; i < JF_TEST_COUNT(failures); i++) {
+    for (size_t i = 0; i < 2 * JF_TEST_COUNT(failures); i++) {
+        size_t failure = i / 2;
         jf_upload_t *upload;
         jf_file_t file;
         int created;
+        request.needs_area = i % 2 == 1;
         jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
                    "begin");
         jf_test_ok(jf_upload_write(upload, "new", 3), "write");
-        fail_from_now_on(failures[i].event, failures[i].error);
+        fail_from_now_on(failures[failure].event, failures[failure].error);
         jf_err_t *err = jf_upload_finish(&file, &created, upload, JF_NOW_US);
         fail_from_now_on('\0', 0);
-        jf_test_refused(err, failures[i].code, "a sync that fails");
+        jf_test_refused(err, failures[failure].code, "a sync that fails");
         jf_test_ok(jf_ledger_retry_cancels(fixture->ledger, fixture->pool), "cancel");
         jf_fixture_expect_content(fixture, &old, "old", 3);
         jf_fixture_expect(fixture, 3, 0, 1);

@@ -119,6 +119,24 @@ jf_file_t jf_fixture_put(jf_fixture_t *fixture, const char *path, const char *da
     return file;
 }
 
+jf_err_t *jf_fixture_send(jf_file_t *file, int *created, jf_service_t *service,
+                          const jf_upload_request_t *request, const char *data, apr_size_t length,
+                          apr_size_t piece, apr_pool_t *pool)
+{
+    jf_upload_t *upload;
+    JF_TRY(jf_upload_begin(&upload, service, request, JF_NOW_US, pool));
+    jf_err_t *err = NULL;
+    for (apr_size_t sent = 0; sent < length && !err; sent += piece) {
+        apr_size_t rest = length - sent;
+        err = jf_upload_write(upload, data + sent, rest < piece ? rest : piece);
+    }
+    if (!err) {
+        return jf_upload_finish(file, created, upload, JF_NOW_US);
+    }
+    jf_upload_abort(upload);
+    return err;
+}
+
 jf_reserve_t jf_fixture_reserve(const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
 {
     jf_reserve_t reserve = {
@@ -143,6 +161,17 @@ jf_settle_t jf_fixture_settle(const char *object, apr_int64_t size_bytes, apr_po
     };
     jf_test_ok(jf_token_link(&settle.token, JF_NOW_US, pool), "a token");
     return settle;
+}
+
+jf_add_t jf_fixture_add(const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
+{
+    return (jf_add_t){
+        .settle = jf_fixture_settle(jf_fixture_new_name(pool), size_bytes, pool),
+        .jid = JF_ALICE,
+        .path = path,
+        .quota_bytes = JF_UNLIMITED,
+        .written_us = apr_time_now(),
+    };
 }
 
 jf_file_t jf_fixture_row(jf_fixture_t *fixture, const char *path, apr_int64_t size_bytes,

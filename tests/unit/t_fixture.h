@@ -50,6 +50,11 @@ jf_upload_request_t jf_fixture_request(const char *path, apr_int64_t length_byte
 /** @a length bytes that depend on @a seed, in @a pool. */
 const char *jf_fixture_bytes(unsigned seed, apr_size_t length, apr_pool_t *pool);
 
+/** Begins, writes the data in pieces, finishes; aborts after an error. For threads, too. */
+jf_err_t *jf_fixture_send(jf_file_t *file, int *created, jf_service_t *service,
+                          const jf_upload_request_t *request, const char *data, apr_size_t length,
+                          apr_size_t piece, apr_pool_t *pool);
+
 /** Uploads @a data as alice. */
 jf_file_t jf_fixture_put(jf_fixture_t *fixture, const char *path, const char *data,
                          apr_size_t length);
@@ -59,6 +64,9 @@ jf_reserve_t jf_fixture_reserve(const char *path, apr_int64_t size_bytes, apr_po
 
 /** What turns the promise of @a object into a file under a new token. */
 jf_settle_t jf_fixture_settle(const char *object, apr_int64_t size_bytes, apr_pool_t *pool);
+
+/** A file of alice's that nothing is promised to, under a new token, without a limit. */
+jf_add_t jf_fixture_add(const char *path, apr_int64_t size_bytes, apr_pool_t *pool);
 
 /** A row of alice's without bytes: reserve and settle; @a expires_us may be JF_NEVER. */
 jf_file_t jf_fixture_row(jf_fixture_t *fixture, const char *path, apr_int64_t size_bytes,

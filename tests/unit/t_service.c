@@ -64,7 +64,8 @@ static void test_store_that_is_not_there(void **state)
     assert_int_equal(jf_fault_count_descriptors(), descriptors);
 }
 
-/* A disk that was full at the start must not stop downloads, nor uploads once there is room. */
+/* A disk that was full at the start must not stop downloads, nor uploads once there is room. What
+ * gets no promise needs no mark. */
 static void test_process_that_cannot_be_alive_yet_still_serves(void **state)
 {
     jf_fixture_t *fixture = *state;
@@ -72,6 +73,8 @@ static void test_process_that_cannot_be_alive_yet_still_serves(void **state)
     jf_upload_request_t request = jf_fixture_request("a", 1);
     jf_upload_t *upload;
     jf_file_t file;
+    int created;
+    request.needs_area = 1;
     assert_int_equal(rmdir(alive), 0);
     jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_FULL), "open");
     jf_test_refused(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
@@ -79,9 +82,13 @@ static void test_process_that_cannot_be_alive_yet_still_serves(void **state)
     jf_test_refused(
         jf_ledger_file_by_path(&file, fixture->ledger, JF_ALICE, "a", JF_NOW_US, fixture->pool),
         JF_ERR_NOT_FOUND, "a download");
-    assert_int_equal(mkdir(alive, 0700), 0);
-    file = jf_fixture_put(fixture, "a", "x", 1);
+    file = jf_fixture_put(fixture, "small", "x", 1);
     jf_fixture_expect_content(fixture, &file, "x", 1);
+    assert_int_equal(mkdir(alive, 0700), 0);
+    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
+    jf_test_ok(jf_upload_write(upload, "y", 1), "a");
+    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "a");
+    jf_fixture_expect_content(fixture, &file, "y", 1);
 }
 
 /* A store that was swept by the ledger of another would lose everything. */
@@ -149,15 +156,16 @@ static void test_removal_succeeds_when_only_the_bytes_stay(void **state)
     jf_fixture_expect(fixture, 0, 0, 0);
 }
 
-static void test_removed_area_leaves_nothing(void **state)
+/* While there are uploads in flight, with a promise or without. */
+static void remove_area_of_alice(jf_fixture_t *fixture, int is_promised)
 {
-    jf_fixture_t *fixture = *state;
     jf_upload_request_t request = jf_fixture_request("c", 100);
     jf_upload_request_t of_bob = jf_fixture_request("a", 3);
     jf_upload_t *upload, *upload_of_bob;
     jf_file_t file;
     jf_area_t area;
     int created;
+    request.needs_area = of_bob.needs_area = is_promised;
     jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "c");
     jf_test_ok(jf_upload_write(upload, "half", 4), "c");
     of_bob.jid = JF_BOB;
@@ -171,11 +179,21 @@ static void test_removed_area_leaves_nothing(void **state)
     jf_test_refused(jf_ledger_area_get(&area, fixture->ledger, JF_ALICE, fixture->pool),
                     JF_ERR_NOT_FOUND, "alice");
     jf_upload_abort(upload);
-    assert_int_equal(jf_fixture_count_objects(fixture), 1);
+    assert_int_equal(jf_fixture_count_objects(fixture), is_promised);
     jf_test_ok(jf_upload_finish(&file, &created, upload_of_bob, JF_NOW_US), "bob");
     jf_fixture_expect_content(fixture, &file, "bob", 3);
     jf_test_refused(jf_service_remove_area(fixture->service, JF_ALICE, fixture->pool),
                     JF_ERR_NOT_FOUND, "again");
+}
+
+static void test_removed_area_leaves_nothing(void **state)
+{
+    jf_fixture_t *fixture = *state;
+    for (int is_promised = 0; is_promised <= 1; is_promised++) {
+        remove_area_of_alice(fixture, is_promised);
+        jf_test_ok(jf_service_remove_area(fixture->service, JF_BOB, fixture->pool), "bob");
+        assert_int_equal(jf_fixture_count_objects(fixture), 0);
+    }
 }
 
 static void test_all_objects_are_tried(void **state)

@@ -172,26 +172,35 @@ static void test_many_slots_go_in_one_round(void **state)
     jf_fixture_expect(fixture, 0, 0, 130);
 }
 
-static void test_upload_outlives_its_slot_and_the_sweep(void **state)
+/* One without a promise has nothing that could be swept. */
+static void sweep_during_upload_by_slot(jf_fixture_t *fixture, const char *path, int is_promised)
 {
-    jf_fixture_t *fixture = *state;
-    jf_slot_t slot = jf_granter_grant(fixture, "a", 3);
+    jf_slot_t slot = jf_granter_grant(fixture, path, 3);
     jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
-    jf_upload_request_t request = jf_fixture_request("a", 3);
+    jf_upload_request_t request = jf_fixture_request(path, 3);
+    jf_area_t before = jf_fixture_area(fixture, JF_ALICE);
     jf_upload_t *upload;
     jf_file_t file;
     int created;
     request.slot = &use;
-    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
-    jf_test_ok(jf_upload_write(upload, "abc", 3), "a");
+    request.needs_area = is_promised;
+    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
+               path);
+    jf_test_ok(jf_upload_write(upload, "abc", 3), path);
     jf_sweep_result_t result = sweep(fixture, apr_time_now() + 100 * A_LONG_TIME_US);
     assert_int_equal(result.expired_slots, 1);
     assert_int_equal(result.cancelled_promises + result.orphans, 0);
-    jf_fixture_expect(fixture, 0, 3, 0);
-    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_SLOT_END_US), "a");
+    jf_fixture_expect(fixture, before.used_bytes, is_promised ? 3 : 0, before.file_count);
+    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_SLOT_END_US), path);
     assert_string_equal(file.token, slot.token);
     jf_fixture_expect_content(fixture, &file, "abc", 3);
-    jf_fixture_expect(fixture, 3, 0, 1);
+    jf_fixture_expect(fixture, before.used_bytes + 3, 0, before.file_count + 1);
+}
+
+static void test_upload_outlives_its_slot_and_the_sweep(void **state)
+{
+    sweep_during_upload_by_slot(*state, "a", 1);
+    sweep_during_upload_by_slot(*state, "b", 0);
 }
 
 /* ---- promises of the dead ----------------------------------------------------------------------
@@ -226,6 +235,7 @@ static void test_promises_of_a_dead_process_go_with_their_bytes(void **state)
     jf_upload_t *upload;
     jf_file_t file;
     int created;
+    request.needs_area = 1;
     jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "m");
     jf_test_ok(jf_upload_write(upload, "alive", 5), "m");
     assert_int_equal(jf_fixture_count_objects(fixture), 4);
@@ -296,6 +306,7 @@ static void test_known_objects_stay_however_old(void **state)
     jf_file_t uploaded;
     int created;
     set_modified(jf_fixture_object_path(fixture, file.object), 0);
+    request.needs_area = 1; /* so that there is an object from the start */
     jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "b");
     jf_test_ok(jf_upload_write(upload, "xyz", 3), "b");
 

@@ -1,5 +1,4 @@
 #include "t_fault.h"
-#include "t_granter.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,26 +10,10 @@
 
 #define MEBIBYTE (1 << 20)
 
-static const char *old_content = "the old content";
+/* What holds for every upload is tried with a promise and without. */
+static const int is_promised[] = {0, 1};
 
-/* Begins, writes the data in pieces, finishes; aborts on any error. */
-static jf_err_t *send_in(jf_file_t *file, int *created, jf_service_t *service,
-                         const jf_upload_request_t *request, const char *data, apr_size_t length,
-                         apr_size_t piece, apr_pool_t *pool)
-{
-    jf_upload_t *upload;
-    JF_TRY(jf_upload_begin(&upload, service, request, JF_NOW_US, pool));
-    jf_err_t *err = NULL;
-    for (apr_size_t sent = 0; sent < length && !err; sent += piece) {
-        apr_size_t rest = length - sent;
-        err = jf_upload_write(upload, data + sent, rest < piece ? rest : piece);
-    }
-    if (!err) {
-        return jf_upload_finish(file, created, upload, JF_NOW_US);
-    }
-    jf_upload_abort(upload);
-    return err;
-}
+static const char *old_content = "the old content";
 
 static jf_err_t *send_file(jf_fixture_t *fixture, const jf_upload_request_t *request,
                            apr_size_t length)
@@ -38,7 +21,22 @@ static jf_err_t *send_file(jf_fixture_t *fixture, const jf_upload_request_t *req
     jf_file_t file;
     int created;
     const char *data = jf_fixture_bytes(1, length, fixture->pool);
-    return send_in(&file, &created, fixture->service, request, data, length, 50000, fixture->pool);
+    return jf_fixture_send(&file, &created, fixture->service, request, data, length, 50000,
+                           fixture->pool);
+}
+
+static jf_err_t *try_begin(jf_fixture_t *fixture, const jf_upload_request_t *request)
+{
+    jf_upload_t *upload;
+    return jf_upload_begin(&upload, fixture->service, request, JF_NOW_US, fixture->pool);
+}
+
+static jf_upload_t *begin(jf_fixture_t *fixture, const jf_upload_request_t *request)
+{
+    jf_upload_t *upload = NULL;
+    jf_test_ok(jf_upload_begin(&upload, fixture->service, request, JF_NOW_US, fixture->pool),
+               request->path);
+    return upload;
 }
 
 /* ---- what succeeds -----------------------------------------------------------------------------
@@ -58,8 +56,8 @@ static void test_upload_of_every_length(void **state)
                 jf_fixture_request(path, j ? (apr_int64_t)lengths[i] : JF_LENGTH_UNKNOWN);
             jf_file_t file;
             int created = -1;
-            jf_test_ok(send_in(&file, &created, fixture->service, &request, data, lengths[i],
-                               pieces[j], fixture->pool),
+            jf_test_ok(jf_fixture_send(&file, &created, fixture->service, &request, data,
+                                       lengths[i], pieces[j], fixture->pool),
                        path);
             assert_int_equal(created, 1);
             jf_fixture_expect_content(fixture, &file, data, lengths[i]);
@@ -78,7 +76,8 @@ static void test_file_is_what_the_request_says(void **state)
     int created;
     request.media_type = "text/plain";
     request.expire_us = 1000;
-    jf_test_ok(send_in(&file, &created, fixture->service, &request, "content", 7, 3, fixture->pool),
+    jf_test_ok(jf_fixture_send(&file, &created, fixture->service, &request, "content", 7, 3,
+                               fixture->pool),
                "docs/a");
     jf_test_ok(
         jf_ledger_file_by_token(&found, fixture->ledger, file.token, JF_NOW_US, fixture->pool),
@@ -95,20 +94,22 @@ static void test_file_is_what_the_request_says(void **state)
 static void test_replacement_takes_the_place_of_the_old_content(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
-    jf_upload_request_t request = jf_fixture_request("a", 3);
-    jf_upload_t *upload;
-    jf_file_t file;
-    int created = -1;
-    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
-    jf_test_ok(jf_upload_write(upload, "new", 3), "a");
-    jf_fixture_expect_content(fixture, &old, old_content, strlen(old_content));
-    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "a");
-    assert_int_equal(created, 0);
-    assert_string_equal(file.token, old.token);
-    jf_fixture_expect_content(fixture, &file, "new", 3);
-    assert_int_equal(jf_fixture_count_objects(fixture), 1);
-    jf_fixture_expect(fixture, 3, 0, 1);
+    for (size_t i = 0; i < JF_TEST_COUNT(is_promised); i++) {
+        jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
+        jf_upload_request_t request = jf_fixture_request("a", 3);
+        jf_file_t file;
+        int created = -1;
+        request.needs_area = is_promised[i];
+        jf_upload_t *upload = begin(fixture, &request);
+        jf_test_ok(jf_upload_write(upload, "new", 3), "a");
+        jf_fixture_expect_content(fixture, &old, old_content, strlen(old_content));
+        jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "a");
+        assert_int_equal(created, 0);
+        assert_string_equal(file.token, old.token);
+        jf_fixture_expect_content(fixture, &file, "new", 3);
+        assert_int_equal(jf_fixture_count_objects(fixture), 1);
+        jf_fixture_expect(fixture, 3, 0, 1);
+    }
 }
 
 static void test_download_in_progress_keeps_the_old_content(void **state)
@@ -135,7 +136,7 @@ typedef struct refusal_t {
     apr_int64_t max_file_bytes;
     apr_int64_t quota_bytes;
     jf_err_code_t code;
-    int is_refused_at_begin;
+    int is_refused_at_begin; /* of a small upload if the client waits for it */
 } refusal_t;
 
 static const refusal_t refusals[] = {
@@ -164,26 +165,34 @@ static void expect_only_the_old_file(jf_fixture_t *fixture, const jf_file_t *old
     assert_int_equal(jf_fixture_count_objects(fixture), 1);
 }
 
+static void refuse(jf_fixture_t *fixture, const refusal_t *refusal, int needs_area,
+                   const jf_file_t *old)
+{
+    jf_upload_request_t request = jf_fixture_request("a", refusal->announced_bytes);
+    request.max_file_bytes = refusal->max_file_bytes;
+    request.quota_bytes = refusal->quota_bytes;
+    request.needs_area = needs_area;
+    jf_test_refused(send_file(fixture, &request, refusal->sent_bytes), refusal->code,
+                    refusal->name);
+    if (refusal->is_refused_at_begin) {
+        request.is_client_waiting = 1;
+        jf_test_refused(try_begin(fixture, &request), refusal->code, refusal->name);
+    }
+    expect_only_the_old_file(fixture, old);
+}
+
 static void test_refused_upload_leaves_nothing(void **state)
 {
     jf_fixture_t *fixture = *state;
     jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
     expect_only_the_old_file(fixture, &old); /* and connections are open from here on */
+    const char *instance;
+    jf_test_ok(jf_service_instance(&instance, fixture->service, fixture->pool), "and this mark");
     int descriptors = jf_fault_count_descriptors();
     for (size_t i = 0; i < JF_TEST_COUNT(refusals); i++) {
-        const refusal_t *refusal = &refusals[i];
-        jf_upload_request_t request = jf_fixture_request("a", refusal->announced_bytes);
-        request.max_file_bytes = refusal->max_file_bytes;
-        request.quota_bytes = refusal->quota_bytes;
-        jf_test_refused(send_file(fixture, &request, refusal->sent_bytes), refusal->code,
-                        refusal->name);
-        if (refusal->is_refused_at_begin) {
-            jf_upload_t *upload;
-            jf_test_refused(
-                jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
-                refusal->code, refusal->name);
+        for (size_t j = 0; j < JF_TEST_COUNT(is_promised); j++) {
+            refuse(fixture, &refusals[i], is_promised[j], &old);
         }
-        expect_only_the_old_file(fixture, &old);
     }
     assert_int_equal(jf_fault_count_descriptors(), descriptors);
 }
@@ -204,27 +213,32 @@ static void test_precondition_is_judged_before_the_content(void **state)
     jf_fixture_t *fixture = *state;
     jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
     jf_upload_request_t request = jf_fixture_request("a", 3);
-    jf_upload_t *upload;
     request.precondition = jf_fixture_if_none();
-    jf_test_refused(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
-                    JF_ERR_PRECONDITION, "if none");
-    expect_only_the_old_file(fixture, &old);
+    for (size_t i = 0; i < JF_TEST_COUNT(is_promised); i++) {
+        request.needs_area = is_promised[i];
+        request.is_client_waiting = !is_promised[i];
+        jf_test_refused(try_begin(fixture, &request), JF_ERR_PRECONDITION, "if none");
+        expect_only_the_old_file(fixture, &old);
+    }
 }
 
 static void test_precondition_is_judged_again_at_the_end(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_upload_request_t request = jf_fixture_request("a", 3);
-    jf_upload_t *upload;
-    jf_file_t file;
-    int created;
-    request.precondition = jf_fixture_if_none();
-    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool), "a");
-    jf_test_ok(jf_upload_write(upload, "new", 3), "a");
-    jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
-    jf_test_refused(jf_upload_finish(&file, &created, upload, JF_NOW_US), JF_ERR_PRECONDITION,
-                    "somebody was faster");
-    expect_only_the_old_file(fixture, &old);
+    for (size_t i = 0; i < JF_TEST_COUNT(is_promised); i++) {
+        jf_upload_request_t request = jf_fixture_request("a", 3);
+        jf_file_t file;
+        int created;
+        request.precondition = jf_fixture_if_none();
+        request.needs_area = is_promised[i];
+        jf_upload_t *upload = begin(fixture, &request);
+        jf_test_ok(jf_upload_write(upload, "new", 3), "a");
+        jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
+        jf_test_refused(jf_upload_finish(&file, &created, upload, JF_NOW_US), JF_ERR_PRECONDITION,
+                        "somebody was faster");
+        expect_only_the_old_file(fixture, &old);
+        jf_test_ok(jf_service_remove_area(fixture->service, JF_ALICE, fixture->pool), "alice");
+    }
 }
 
 /* ---- digest ------------------------------------------------------------------------------------
@@ -235,24 +249,28 @@ static void test_digest_is_verified(void **state)
     jf_fixture_t *fixture = *state;
     jf_file_t old = jf_fixture_put(fixture, "a", old_content, strlen(old_content));
     unsigned char sha256[EVP_MAX_MD_SIZE];
-    const char *data = jf_fixture_bytes(1, 100000, fixture->pool);
-    assert_int_equal(EVP_Digest(data, 100000, sha256, NULL, EVP_sha256(), NULL), 1);
-    static const apr_int64_t lengths[] = {100000, JF_LENGTH_UNKNOWN};
-    for (size_t i = 0; i < JF_TEST_COUNT(lengths); i++) {
-        jf_upload_request_t request = jf_fixture_request("a", lengths[i]);
+    static const struct {
+        apr_size_t length;
+        apr_int64_t announced_bytes;
+    } uploads[] = {{100000, 100000}, {100000, JF_LENGTH_UNKNOWN}, {60000, 60000}, {1, 1}};
+    for (size_t i = 0; i < JF_TEST_COUNT(uploads); i++) {
+        apr_size_t length = uploads[i].length;
+        const char *data = jf_fixture_bytes(1, length, fixture->pool);
+        assert_int_equal(EVP_Digest(data, length, sha256, NULL, EVP_sha256(), NULL), 1);
+        jf_upload_request_t request = jf_fixture_request("a", uploads[i].announced_bytes);
         request.sha256 = sha256;
         sha256[31] ^= 1;
-        jf_test_refused(send_file(fixture, &request, 100000), JF_ERR_DIGEST, "one bit");
+        jf_test_refused(send_file(fixture, &request, length), JF_ERR_DIGEST, "one bit");
         expect_only_the_old_file(fixture, &old);
         sha256[31] ^= 1;
         request.path = "b";
-        jf_test_ok(send_file(fixture, &request, 100000), "the right digest");
+        jf_test_ok(send_file(fixture, &request, length), "the right digest");
         jf_file_t file;
         jf_test_ok(
             jf_ledger_file_by_path(&file, fixture->ledger, JF_ALICE, "b", JF_NOW_US, fixture->pool),
             "b");
         assert_memory_equal(file.sha256, sha256, JF_SHA256_BYTES);
-        jf_fixture_expect_content(fixture, &file, data, 100000);
+        jf_fixture_expect_content(fixture, &file, data, length);
         jf_test_ok(jf_service_remove_file(fixture->service, JF_ALICE, "b", &(jf_precondition_t){0},
                                           JF_NOW_US, fixture->pool),
                    "b");
@@ -270,121 +288,6 @@ static void test_digest_of_nothing(void **state)
     jf_fixture_expect(fixture, 0, 0, 1);
 }
 
-/* ---- slots -------------------------------------------------------------------------------------
- */
-
-static void test_slot_becomes_the_link(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    jf_slot_t slot = jf_granter_grant(fixture, "chat/a", 60);
-    jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
-    jf_upload_request_t request = jf_fixture_request("chat/a", 60);
-    jf_file_t file;
-    const char *data = jf_fixture_bytes(1, 60, fixture->pool);
-    request.slot = &use;
-    request.quota_bytes = 60; /* what was promised is all there is */
-    jf_test_ok(send_file(fixture, &request, 60), "by the slot");
-    jf_test_ok(
-        jf_ledger_file_by_token(&file, fixture->ledger, slot.token, JF_NOW_US, fixture->pool),
-        "the link");
-    assert_string_equal(file.path, "chat/a");
-    jf_fixture_expect_content(fixture, &file, data, 60);
-    jf_fixture_expect(fixture, 60, 0, 1);
-    jf_granter_expect_rows(fixture, 0, 1);
-}
-
-/* A broken connection, a wrong length, a wrong digest: the client may come again. */
-static void test_upload_that_fails_leaves_the_slot_open(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    jf_slot_t slot = jf_granter_grant(fixture, "a", 60);
-    jf_slot_use_t use = {slot.token, JF_NEVER, JF_NEVER};
-    static const unsigned char wrong[JF_SHA256_BYTES] = {0};
-    jf_upload_request_t request = jf_fixture_request("a", 60);
-    jf_upload_t *upload;
-    apr_pool_t *pool;
-    request.slot = &use;
-    request.quota_bytes = 60;
-    jf_test_refused(send_file(fixture, &request, 59), JF_ERR_INVALID, "too short");
-    jf_test_refused(send_file(fixture, &request, 61), JF_ERR_INVALID, "too long");
-    request.sha256 = wrong;
-    jf_test_refused(send_file(fixture, &request, 60), JF_ERR_DIGEST, "another digest");
-    request.sha256 = NULL;
-    apr_pool_create(&pool, fixture->pool);
-    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, pool), "begin");
-    jf_test_ok(jf_upload_write(upload, "half", 4), "write");
-    apr_pool_destroy(pool);
-
-    assert_int_equal(jf_fixture_count_objects(fixture), 0);
-    jf_fixture_expect(fixture, 0, 60, 0);
-    jf_granter_expect_rows(fixture, 1, 0);
-    jf_test_ok(send_file(fixture, &request, 60), "once more");
-    jf_granter_expect_rows(fixture, 0, 1);
-}
-
-static void test_used_slot_is_refused_at_begin_and_at_the_end(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    const char *token = jf_granter_token(fixture->pool);
-    jf_slot_use_t use = {token, JF_NEVER, JF_NEVER};
-    jf_upload_request_t requests[] = {jf_fixture_request("a", 3), jf_fixture_request("b", 3)};
-    jf_upload_t *uploads[2];
-    jf_file_t file, late;
-    int created;
-    for (int i = 0; i < 2; i++) {
-        requests[i].slot = &use;
-        jf_test_ok(
-            jf_upload_begin(&uploads[i], fixture->service, &requests[i], JF_NOW_US, fixture->pool),
-            "begin");
-        jf_test_ok(jf_upload_write(uploads[i], i ? "xyz" : "abc", 3), "write");
-    }
-    jf_test_ok(jf_upload_finish(&file, &created, uploads[1], JF_NOW_US), "the first that ends");
-    jf_test_refused(jf_upload_finish(&late, &created, uploads[0], JF_NOW_US), JF_ERR_USED,
-                    "the other");
-    jf_test_refused(
-        jf_upload_begin(&uploads[0], fixture->service, &requests[0], JF_NOW_US, fixture->pool),
-        JF_ERR_USED, "one more");
-    jf_fixture_expect_content(fixture, &file, "xyz", 3);
-    assert_string_equal(file.token, token);
-    assert_int_equal(jf_fixture_count_objects(fixture), 1);
-    jf_fixture_expect(fixture, 3, 0, 1);
-}
-
-static void test_file_goes_when_the_first_of_two_says_so(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    static const struct {
-        apr_interval_time_t expire_us; /* by its age */
-        apr_time_t slot_us;            /* by its slot */
-        apr_time_t expected_us;
-    } ends[] = {
-        {JF_NEVER, JF_NEVER, JF_NEVER},
-        {1000, JF_NEVER, JF_NOW_US + 1000},
-        {JF_NEVER, JF_NOW_US + 500, JF_NOW_US + 500},
-        {1000, JF_NOW_US + 999, JF_NOW_US + 999},
-        {1000, JF_NOW_US + 1000, JF_NOW_US + 1000},
-        {1000, JF_NOW_US + 1001, JF_NOW_US + 1000},
-        {0, JF_NOW_US + 1, JF_NOW_US},
-        {1000, JF_NOW_US - 1, JF_NOW_US - 1},
-        {1000, 0, 0},
-        {INT64_MAX, JF_NOW_US + 500, JF_NOW_US + 500},
-        {INT64_MAX, JF_NEVER, JF_NEVER},
-        {1000, INT64_MAX, JF_NOW_US + 1000},
-    };
-    for (size_t i = 0; i < JF_TEST_COUNT(ends); i++) {
-        jf_slot_use_t use = {jf_granter_token(fixture->pool), ends[i].slot_us, JF_NEVER};
-        jf_upload_request_t request =
-            jf_fixture_request(apr_psprintf(fixture->pool, "%d", (int)i), 0);
-        jf_file_t file = {0};
-        int created;
-        request.slot = &use;
-        request.expire_us = ends[i].expire_us;
-        jf_test_ok(send_in(&file, &created, fixture->service, &request, "", 0, 1, fixture->pool),
-                   request.path);
-        assert_int_equal(file.expires_us, ends[i].expected_us);
-    }
-}
-
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_upload_of_every_length),
     JF_FIXTURE_TEST(test_file_is_what_the_request_says),
@@ -396,10 +299,6 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_precondition_is_judged_again_at_the_end),
     JF_FIXTURE_TEST(test_digest_is_verified),
     JF_FIXTURE_TEST(test_digest_of_nothing),
-    JF_FIXTURE_TEST(test_slot_becomes_the_link),
-    JF_FIXTURE_TEST(test_upload_that_fails_leaves_the_slot_open),
-    JF_FIXTURE_TEST(test_used_slot_is_refused_at_begin_and_at_the_end),
-    JF_FIXTURE_TEST(test_file_goes_when_the_first_of_two_says_so),
 };
 
 JF_TEST_MAIN(tests)

@@ -15,11 +15,12 @@
 #include "jf_sweep.h"
 
 #define LENGTH 150000
+#define SMALL_LENGTH 15000
 #define A_LONG_TIME_US (3600 * APR_USEC_PER_SEC)
 
 typedef enum {
-    IN_RESERVE,    /* in the transaction that promises the bytes */
-    AFTER_BEGIN,   /* the object is there and empty */
+    IN_RESERVE,    /* in the transaction that promises the bytes, if one does */
+    AFTER_BEGIN,   /* the object is there and empty; that of a small one comes at the end */
     HALF_WRITTEN,  /* some bytes are in the object, some in memory */
     ALL_WRITTEN,   /* all bytes are there, but not as a file */
     IN_SETTLE,     /* the object is durable, the row is in a transaction */
@@ -32,6 +33,7 @@ typedef struct crash_t {
     jf_fixture_t *fixture;
     jf_durability_t durability;
     point_t point;
+    apr_size_t length;
     int judged; /* number of times that the precondition was judged */
 } crash_t;
 
@@ -61,7 +63,7 @@ static int judge(void *baton, const jf_file_t *current)
 {
     crash_t *crash = baton;
     (void)current;
-    die_at(crash, crash->judged++ ? IN_SETTLE : IN_RESERVE);
+    die_at(crash, crash->judged++ || crash->length == SMALL_LENGTH ? IN_SETTLE : IN_RESERVE);
     return 1;
 }
 
@@ -69,8 +71,9 @@ static int upload_and_die(void *baton)
 {
     crash_t *crash = baton;
     apr_pool_t *pool = crash->fixture->pool;
-    const char *data = jf_fixture_bytes(2, LENGTH, pool);
-    jf_upload_request_t request = jf_fixture_request("a", LENGTH);
+    apr_size_t half = crash->length / 2;
+    const char *data = jf_fixture_bytes(2, crash->length, pool);
+    jf_upload_request_t request = jf_fixture_request("a", (apr_int64_t)crash->length);
     jf_upload_t *upload;
     jf_file_t file;
     int created;
@@ -80,11 +83,11 @@ static int upload_and_die(void *baton)
         return 1;
     }
     die_at(crash, AFTER_BEGIN);
-    if (jf_upload_write(upload, data, LENGTH / 2)) {
+    if (jf_upload_write(upload, data, half)) {
         return 2;
     }
     die_at(crash, HALF_WRITTEN);
-    if (jf_upload_write(upload, data + LENGTH / 2, LENGTH - LENGTH / 2)) {
+    if (jf_upload_write(upload, data + half, crash->length - half)) {
         return 3;
     }
     die_at(crash, ALL_WRITTEN);
@@ -107,56 +110,62 @@ static void sweep(jf_fixture_t *fixture, apr_time_t now_us)
 }
 
 /* Alice has a file "a" with content @a seed, or none if @a seed is 0. */
-static void expect_file(jf_fixture_t *fixture, unsigned seed)
+static void expect_file(jf_fixture_t *fixture, unsigned seed, apr_size_t length)
 {
     jf_file_t file;
     jf_err_t *err =
         jf_ledger_file_by_path(&file, fixture->ledger, JF_ALICE, "a", JF_NOW_US, fixture->pool);
     if (seed) {
         jf_test_ok(err, "a");
-        jf_fixture_expect_content(fixture, &file, jf_fixture_bytes(seed, LENGTH, fixture->pool),
-                                  LENGTH);
+        jf_fixture_expect_content(fixture, &file, jf_fixture_bytes(seed, length, fixture->pool),
+                                  length);
     } else {
         jf_test_refused(err, JF_ERR_NOT_FOUND, "a");
     }
 }
 
-static void expect_totals(jf_fixture_t *fixture, int files)
+static void expect_totals(jf_fixture_t *fixture, int files, apr_size_t length)
 {
     jf_totals_t totals;
     apr_array_header_t *findings;
     jf_test_ok(jf_ledger_totals(&totals, fixture->ledger, fixture->pool), "totals");
     assert_int_equal(totals.uploads_in_flight, 0);
     assert_int_equal(totals.files, files);
-    assert_int_equal(totals.used_bytes, files * LENGTH);
+    assert_int_equal(totals.used_bytes, files * (apr_int64_t)length);
     jf_test_ok(jf_ledger_check(&findings, fixture->ledger, fixture->pool), "check");
     assert_int_equal(findings->nelts, 0);
 }
 
 static void check_crash(jf_fixture_t *fixture, point_t point, jf_durability_t durability,
-                        int replaces)
+                        apr_size_t length, int replaces)
 {
-    crash_t crash = {fixture, durability, point, 0};
+    crash_t crash = {fixture, durability, point, length, 0};
     if (replaces) {
         jf_test_ok(jf_fixture_open(fixture, JF_DURABILITY_FULL), "open");
-        jf_fixture_put(fixture, "a", jf_fixture_bytes(1, LENGTH, fixture->pool), LENGTH);
+        jf_fixture_put(fixture, "a", jf_fixture_bytes(1, length, fixture->pool), length);
         jf_fixture_close(fixture);
     }
     int status = jf_crowd_child(upload_and_die, &crash);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
-    /* Without an old object there is nothing to remove: then the child dies after finish. */
-    unsigned seed = point >= BEFORE_UNLINK ? 2 : replaces ? 1 : 0;
+    /* Without an old object there is nothing to remove, and without a promise nothing to judge at
+     * first: then the child dies after finish. */
+    unsigned seed = point >= BEFORE_UNLINK || (point == IN_RESERVE && length == SMALL_LENGTH) ? 2
+                    : replaces                                                                ? 1
+                                                                                              : 0;
     jf_test_ok(jf_fixture_open(fixture, durability), "open");
-    expect_file(fixture, seed);
+    expect_file(fixture, seed, length);
     sweep(fixture, JF_NOW_US);
-    expect_file(fixture, seed);
-    expect_totals(fixture, seed != 0);
-    if (point != BEFORE_UNLINK) {
+    expect_file(fixture, seed, length);
+    expect_totals(fixture, seed != 0, length);
+    /* Nobody promised the object of a small one, so that it stays until it is old enough. */
+    int is_orphaned =
+        point == BEFORE_UNLINK || (point == IN_SETTLE && length <= JF_UPLOAD_SMALL_BYTES);
+    if (!is_orphaned) {
         assert_int_equal(jf_fixture_count_objects(fixture), seed != 0);
     }
     sweep(fixture, apr_time_now() + 2 * JF_ORPHAN_AGE_US);
-    expect_file(fixture, seed);
+    expect_file(fixture, seed, length);
     assert_int_equal(jf_fixture_count_objects(fixture), seed != 0);
     if (seed) {
         jf_test_ok(jf_service_remove_area(fixture->service, JF_ALICE, fixture->pool), "alice");
@@ -168,8 +177,10 @@ static void test_kill_at_every_point(void **state)
 {
     for (int point = 0; point < POINT_COUNT; point++) {
         for (int replaces = 0; replaces <= 1; replaces++) {
-            check_crash(*state, (point_t)point, JF_DURABILITY_FULL, replaces);
-            check_crash(*state, (point_t)point, JF_DURABILITY_RELAXED, replaces);
+            check_crash(*state, (point_t)point, JF_DURABILITY_FULL, LENGTH, replaces);
+            check_crash(*state, (point_t)point, JF_DURABILITY_RELAXED, LENGTH, replaces);
+            check_crash(*state, (point_t)point, JF_DURABILITY_FULL, SMALL_LENGTH, replaces);
+            check_crash(*state, (point_t)point, JF_DURABILITY_RELAXED, SMALL_LENGTH, replaces);
         }
     }
 }
@@ -276,6 +287,10 @@ static void test_storm_of_kills_loses_nothing_that_was_acknowledged(void **state
     assert_int_equal(totals.uploads_in_flight, 0);
     /* Each kill may have hit uploads that were committed and not yet acknowledged. */
     assert_in_range(totals.files, acknowledged->nelts, acknowledged->nelts + ROUNDS * THREADS);
+    /* Nor do they who have just written the object of a small one. */
+    assert_in_range(jf_fixture_count_objects(fixture), totals.files,
+                    totals.files + ROUNDS * THREADS);
+    sweep(fixture, apr_time_now() + 2 * JF_ORPHAN_AGE_US);
     assert_int_equal(jf_fixture_count_objects(fixture), totals.files);
     jf_area_t area = jf_fixture_area(fixture, JF_ALICE);
     jf_fixture_expect(fixture, area.used_bytes, 0, totals.files);

@@ -1,5 +1,5 @@
 /*
- * Uploads at the limits of quota, disk and ledger, alone and many at a time.
+ * Uploads at the limits of quota, disk and ledger.
  */
 #include "t_crowd.h"
 #include "t_fault.h"
@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 #include <sqlite3.h>
 
@@ -17,7 +16,9 @@
 
 #define MEBIBYTE (1 << 20)
 #define STEP_MAX_BYTES (64 * MEBIBYTE)
-#define THREADS 16
+
+/* What holds for every upload is tried with a promise and without. */
+static const int is_promised[] = {0, 1};
 
 static jf_upload_t *begin(jf_fixture_t *fixture, const jf_upload_request_t *request)
 {
@@ -102,6 +103,7 @@ static void test_known_length_is_promised_whole_at_the_start(void **state)
     jf_upload_request_t request = jf_fixture_request("a", 70);
     jf_upload_request_t other = jf_fixture_request("b", 31);
     jf_upload_t *upload, *second;
+    request.needs_area = other.needs_area = 1;
     request.quota_bytes = other.quota_bytes = 100;
     upload = begin(fixture, &request);
     assert_int_equal(reserved(fixture), 70);
@@ -121,6 +123,7 @@ static void test_full_area_can_replace_its_file_once_at_a_time(void **state)
     jf_upload_request_t request = jf_fixture_request("a", 100);
     jf_upload_t *second;
     jf_fixture_put(fixture, "a", jf_fixture_bytes(1, 100, fixture->pool), 100);
+    request.needs_area = 1;
     request.quota_bytes = 100;
     jf_upload_t *first = begin(fixture, &request);
     jf_test_refused(jf_upload_begin(&second, fixture->service, &request, JF_NOW_US, fixture->pool),
@@ -138,17 +141,20 @@ static void test_full_area_can_replace_its_file_once_at_a_time(void **state)
 static void test_pool_that_goes_takes_the_upload_along(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_upload_request_t request = jf_fixture_request("a", 100000);
+    jf_upload_request_t request = jf_fixture_request("a", 60000);
     unsigned char sha256[32] = {0};
     request.sha256 = sha256; /* so that there is a hash to free as well */
-    for (int written = 0; written <= 1; written++) {
+    jf_fixture_row(fixture, "other", 1, JF_NEVER);
+    for (int i = 0; i < 4; i++) {
+        int written = i / 2;
         apr_pool_t *pool;
         jf_upload_t *upload;
+        request.needs_area = is_promised[i % 2];
         apr_pool_create(&pool, fixture->pool);
         jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, pool), "begin");
         if (written) {
-            const char *data = jf_fixture_bytes(1, 70000, fixture->pool);
-            jf_test_ok(jf_upload_write(upload, data, 70000), "write");
+            const char *data = jf_fixture_bytes(1, 50000, fixture->pool);
+            jf_test_ok(jf_upload_write(upload, data, 50000), "write");
         }
         apr_pool_destroy(pool);
         assert_int_equal(jf_fixture_count_objects(fixture), 0);
@@ -159,21 +165,24 @@ static void test_pool_that_goes_takes_the_upload_along(void **state)
 static void test_abort_after_finish_is_harmless(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_upload_request_t request = jf_fixture_request("a", 3);
-    apr_pool_t *pool;
-    jf_upload_t *upload;
-    jf_file_t file;
-    int created;
-    apr_pool_create(&pool, fixture->pool);
-    jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, pool), "begin");
-    jf_test_ok(jf_upload_write(upload, "abc", 3), "write");
-    jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "finish");
-    jf_upload_abort(upload);
-    file.object = apr_pstrdup(fixture->pool, file.object);
-    file.path = "a";
-    apr_pool_destroy(pool);
-    jf_fixture_expect_content(fixture, &file, "abc", 3);
-    jf_fixture_expect(fixture, 3, 0, 1);
+    for (size_t i = 0; i < JF_TEST_COUNT(is_promised); i++) {
+        jf_upload_request_t request = jf_fixture_request("a", 3);
+        apr_pool_t *pool;
+        jf_upload_t *upload;
+        jf_file_t file;
+        int created;
+        request.needs_area = is_promised[i];
+        apr_pool_create(&pool, fixture->pool);
+        jf_test_ok(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, pool), "begin");
+        jf_test_ok(jf_upload_write(upload, "abc", 3), "write");
+        jf_test_ok(jf_upload_finish(&file, &created, upload, JF_NOW_US), "finish");
+        jf_upload_abort(upload);
+        file.object = apr_pstrdup(fixture->pool, file.object);
+        file.path = "a";
+        apr_pool_destroy(pool);
+        jf_fixture_expect_content(fixture, &file, "abc", 3);
+        jf_fixture_expect(fixture, 3, 0, 1);
+    }
 }
 
 static void test_area_removed_meanwhile(void **state)
@@ -182,6 +191,7 @@ static void test_area_removed_meanwhile(void **state)
     static const apr_int64_t lengths[] = {4, JF_LENGTH_UNKNOWN};
     for (size_t i = 0; i < JF_TEST_COUNT(lengths); i++) {
         jf_upload_request_t request = jf_fixture_request("a", lengths[i]);
+        request.needs_area = 1;
         jf_upload_t *upload = begin(fixture, &request);
         jf_test_ok(jf_upload_write(upload, "half", 4), "write");
         jf_test_ok(jf_service_remove_area(fixture->service, JF_ALICE, fixture->pool), "remove");
@@ -220,6 +230,7 @@ static void test_full_disk_is_not_the_quota(void **state)
     for (size_t i = 0; i < JF_TEST_COUNT(lengths); i++) {
         jf_upload_request_t request = jf_fixture_request("a", (apr_int64_t)lengths[i]);
         jf_fault_t fault;
+        request.needs_area = 1; /* so that the object is there before the content */
         jf_upload_t *upload = begin(fixture, &request);
         jf_fault_begin(&fault, only_object(fixture), "/dev/full", O_WRONLY);
         const char *data = jf_fixture_bytes(1, lengths[i], fixture->pool);
@@ -240,6 +251,7 @@ static void test_store_that_cannot_be_written_gives_the_promise_back(void **stat
     const char *aside = apr_pstrcat(fixture->pool, fixture->directory, "/aside", NULL);
     jf_upload_request_t request = jf_fixture_request("b", 3);
     jf_upload_t *upload;
+    request.needs_area = 1;
     jf_fixture_put(fixture, "a", "abc", 3);
     assert_int_equal(rename(objects, aside), 0);
     jf_test_refused(jf_upload_begin(&upload, fixture->service, &request, JF_NOW_US, fixture->pool),
@@ -250,12 +262,12 @@ static void test_store_that_cannot_be_written_gives_the_promise_back(void **stat
 
 /* The bytes are durable and the row cannot be written: then there is no file. The bytes may stay
  * until the orphans are swept, for a commit whose sync fails may yet turn out to have happened. */
-static void test_ledger_that_fails_at_the_end(void **state)
+static void fail_at_the_end(jf_fixture_t *fixture, int needs_area)
 {
-    jf_fixture_t *fixture = *state;
     jf_file_t old = jf_fixture_put(fixture, "a", "old", 3);
     const char *journal = apr_pstrcat(fixture->pool, fixture->database, "-wal", NULL);
     jf_upload_request_t request = jf_fixture_request("a", 3);
+    request.needs_area = needs_area;
     jf_upload_t *upload = begin(fixture, &request);
     jf_fault_t fault;
     jf_test_ok(jf_upload_write(upload, "new", 3), "write");
@@ -274,6 +286,13 @@ static void test_ledger_that_fails_at_the_end(void **state)
     assert_int_equal(jf_fixture_count_objects(fixture), 1);
 }
 
+static void test_ledger_that_fails_at_the_end(void **state)
+{
+    for (size_t i = 0; i < JF_TEST_COUNT(is_promised); i++) {
+        fail_at_the_end(*state, is_promised[i]);
+    }
+}
+
 /* A slow sender must hold up nobody: while bytes are awaited the ledger is free. */
 static void test_waiting_upload_holds_no_lock(void **state)
 {
@@ -288,99 +307,6 @@ static void test_waiting_upload_holds_no_lock(void **state)
     jf_test_ok(finish(upload), "finish");
 }
 
-/* ---- many at a time ----------------------------------------------------------------------------
- */
-
-typedef struct race_t {
-    jf_service_t *service;
-    apr_size_t length;
-    apr_int64_t quota_bytes;
-    int same_path;
-    volatile apr_uint32_t succeeded;
-    volatile apr_uint32_t wrong;
-} race_t;
-
-static void upload_one(void *baton, int number, apr_pool_t *pool)
-{
-    race_t *race = baton;
-    const char *path = race->same_path ? "a" : apr_psprintf(pool, "%d", number);
-    const char *data = jf_fixture_bytes((unsigned)number, race->length, pool);
-    jf_upload_request_t request =
-        jf_fixture_request(path, number % 2 ? (apr_int64_t)race->length : JF_LENGTH_UNKNOWN);
-    request.quota_bytes = race->quota_bytes;
-    jf_upload_t *upload;
-    jf_file_t file;
-    int created;
-    jf_err_t *err = jf_upload_begin(&upload, race->service, &request, JF_NOW_US, pool);
-    for (apr_size_t sent = 0; sent < race->length && !err; sent += 1000) {
-        err = jf_upload_write(upload, data + sent, 1000);
-    }
-    err = err ? err : jf_upload_finish(&file, &created, upload, JF_NOW_US);
-    if (!err) {
-        apr_atomic_inc32(&race->succeeded);
-    } else if (err->code != JF_ERR_QUOTA) {
-        apr_atomic_inc32(&race->wrong);
-    }
-}
-
-/* Number of the upload whose content @a file has, from the first 1000 bytes. */
-static int author_of(jf_fixture_t *fixture, const jf_file_t *file)
-{
-    char head[1000];
-    int fd;
-    jf_test_ok(jf_store_open_object(&fd, fixture->service->store, file->object, fixture->pool),
-               file->path);
-    assert_int_equal(read(fd, head, sizeof(head)), sizeof(head));
-    close(fd);
-    for (int i = 0; i < THREADS; i++) {
-        const char *data = jf_fixture_bytes((unsigned)i, sizeof(head), fixture->pool);
-        if (memcmp(head, data, sizeof(head)) == 0) {
-            return i;
-        }
-    }
-    fail_msg("%s has the content of nobody", file->path);
-    return -1;
-}
-
-static void check_contents(jf_fixture_t *fixture, const race_t *race)
-{
-    apr_array_header_t *files;
-    jf_test_ok(jf_ledger_file_list(&files, fixture->ledger, JF_ALICE, "", "", 99, JF_NOW_US,
-                                   fixture->pool),
-               "list");
-    assert_int_equal(files->nelts, race->same_path ? 1 : race->succeeded);
-    assert_int_equal(files->nelts, jf_fixture_count_objects(fixture));
-    for (int i = 0; i < files->nelts; i++) {
-        const jf_file_t *file = &APR_ARRAY_IDX(files, i, jf_file_t);
-        int author = author_of(fixture, file);
-        const char *data = jf_fixture_bytes((unsigned)author, race->length, fixture->pool);
-        jf_fixture_expect_content(fixture, file, data, race->length);
-    }
-    jf_fixture_expect(fixture, files->nelts * (apr_int64_t)race->length, 0, files->nelts);
-}
-
-static void test_parallel_uploads_stay_within_the_quota(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    race_t race = {.service = fixture->service, .length = 100000, .quota_bytes = 1050000};
-    jf_crowd_threads(THREADS, upload_one, &race);
-    assert_int_equal(race.wrong, 0);
-    /* Those of unknown length ask for more at first, so that fewer than ten may be let in. */
-    assert_in_range(race.succeeded, 1, 10);
-    check_contents(fixture, &race);
-}
-
-static void test_parallel_uploads_of_one_path_leave_one_whole_file(void **state)
-{
-    jf_fixture_t *fixture = *state;
-    race_t race = {
-        .service = fixture->service, .length = 200000, .quota_bytes = JF_UNLIMITED, .same_path = 1};
-    jf_crowd_threads(THREADS, upload_one, &race);
-    assert_int_equal(race.wrong, 0);
-    assert_int_equal(race.succeeded, THREADS);
-    check_contents(fixture, &race);
-}
-
 static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_unknown_length_grows_to_the_exact_quota),
     JF_FIXTURE_TEST(test_long_upload_costs_few_promises),
@@ -393,8 +319,6 @@ static const struct CMUnitTest tests[] = {
     JF_FIXTURE_TEST(test_store_that_cannot_be_written_gives_the_promise_back),
     JF_FIXTURE_TEST(test_ledger_that_fails_at_the_end),
     JF_FIXTURE_TEST(test_waiting_upload_holds_no_lock),
-    JF_FIXTURE_TEST(test_parallel_uploads_stay_within_the_quota),
-    JF_FIXTURE_TEST(test_parallel_uploads_of_one_path_leave_one_whole_file),
 };
 
 JF_TEST_MAIN(tests)
