@@ -24,35 +24,36 @@ static jf_err_t *check_age(const jf_add_t *add, apr_pool_t *pool)
                              apr_time_sec(age_us));
 }
 
-static jf_err_t *check_room(jf_sqlite_t *db, const add_op_t *op, const jf_area_t *area,
+static jf_err_t *check_room(jf_sqlite_t *db, const jf_add_t *add, const jf_area_t *area,
                             const jf_file_t *current, apr_pool_t *pool)
 {
-    apr_int64_t credit_bytes = 0;
-    apr_int64_t available_bytes;
-    if (current && current->size_bytes > 0) {
-        JF_TRY(jf_ledger_credit(&credit_bytes, db, area, op->add->path, current->size_bytes, pool));
-    }
-    return jf_ledger_check_room(&available_bytes, area, op->add->quota_bytes, credit_bytes,
-                                op->settle.settle->size_bytes, pool);
+    apr_int64_t credit_bytes, available_bytes;
+    JF_TRY(jf_ledger_credit(&credit_bytes, db, area, add->path, add->settle.slot, current, pool));
+    return jf_ledger_check_room(&available_bytes, area, add->quota_bytes, credit_bytes,
+                                add->settle.size_bytes, pool);
 }
 
 static jf_err_t *add_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
 {
     add_op_t *op = baton;
     const jf_add_t *add = op->add;
+    const jf_slot_use_t *slot = add->settle.slot;
     jf_area_t area;
-    jf_file_t current;
+    jf_file_t row;
     int found;
 
     JF_TRY(check_age(add, pool));
-    if (add->settle.slot) {
-        /* Before the area is read: the promise of the slot goes with it. */
-        JF_TRY(jf_ledger_use_slot(db, add->settle.slot, pool));
+    if (slot) {
+        JF_TRY(jf_ledger_check_unused(db, slot->token, pool));
     }
     JF_TRY(jf_ledger_ensure_area(&area, db, add->jid, op->settle.now_us, pool));
-    JF_TRY(jf_ledger_find_in_area(&found, &current, db, area.id, add->path, pool));
-    JF_TRY(check_room(db, op, &area, found ? &current : NULL, pool));
-    return jf_ledger_enter(&op->settle, db, &area, add->path, found ? &current : NULL, pool);
+    JF_TRY(jf_ledger_find_in_area(&found, &row, db, area.id, add->path, pool));
+    const jf_file_t *current = found ? &row : NULL;
+    JF_TRY(check_room(db, add, &area, current, pool));
+    if (slot) {
+        JF_TRY(jf_ledger_use_slot(db, slot, pool));
+    }
+    return jf_ledger_enter(&op->settle, db, &area, add->path, current, pool);
 }
 
 jf_err_t *jf_ledger_add(jf_file_t *file, const char **replaced, int *created, jf_ledger_t *ledger,

@@ -111,10 +111,12 @@ jf_err_t *jf_ledger_check_room(apr_int64_t *available_bytes, const jf_area_t *ar
                                apr_int64_t quota_bytes, apr_int64_t credit_bytes,
                                apr_int64_t need_bytes, apr_pool_t *pool);
 
-/** Inside a transaction: what an upload gives back when it ends, the @a size_bytes of the file that
- * it replaces or of the promise of its slot; unless another upload already counts on it. */
+/** Inside a transaction: what an upload gives back when it ends, the bytes of @a current, the file
+ * that it replaces (or NULL), or of the promise of its slot; unless another upload already counts
+ * on it. */
 jf_err_t *jf_ledger_credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
-                           const char *path, apr_int64_t size_bytes, apr_pool_t *pool);
+                           const char *path, const jf_slot_use_t *slot, const jf_file_t *current,
+                           apr_pool_t *pool);
 
 /** JF_ERR_PRECONDITION if an upload may not follow @a current (NULL: no file). One that came by a
  * slot has the slot's link, so it never replaces another. */
@@ -142,7 +144,7 @@ jf_err_t *jf_ledger_check_unused(jf_sqlite_t *db, const char *token, apr_pool_t 
 jf_err_t *jf_ledger_find_slot(int *found, jf_slot_t *slot, jf_sqlite_t *db, const char *token,
                               apr_pool_t *pool);
 
-/** Inside a transaction: uses a slot up, granted here or signed elsewhere. */
+/** Inside a transaction: uses a slot up, granted here or signed elsewhere; it is not used yet. */
 jf_err_t *jf_ledger_use_slot(jf_sqlite_t *db, const jf_slot_use_t *slot, apr_pool_t *pool);
 
 /** Inside a transaction or not: an area, or JF_ERR_NOT_FOUND. */

@@ -39,7 +39,6 @@ jf_err_t *jf_ledger_find_slot(int *found, jf_slot_t *slot, jf_sqlite_t *db, cons
 
 jf_err_t *jf_ledger_use_slot(jf_sqlite_t *db, const jf_slot_use_t *slot, apr_pool_t *pool)
 {
-    JF_TRY(jf_ledger_check_unused(db, slot->token, pool));
     JF_TRY(jf_sqlite_run(NULL, db, JF_STMT_SLOT_DELETE, pool, "s", slot->token));
     return jf_sqlite_run(NULL, db, JF_STMT_SLOT_MARK_USED, pool, "si", slot->token,
                          slot->forget_us);

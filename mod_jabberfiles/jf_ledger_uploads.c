@@ -54,15 +54,35 @@ typedef struct reserve_op_t {
     apr_int64_t promised_bytes;
 } reserve_op_t;
 
+static jf_err_t *given_back(apr_int64_t *size_bytes, jf_sqlite_t *db, const jf_slot_use_t *use,
+                            const jf_file_t *current, apr_pool_t *pool)
+{
+    jf_slot_t slot;
+    int found;
+    *size_bytes = current ? current->size_bytes : 0;
+    if (use) {
+        JF_TRY(jf_ledger_find_slot(&found, &slot, db, use->token, pool));
+        *size_bytes = found ? slot.size_bytes : 0;
+    }
+    return NULL;
+}
+
 jf_err_t *jf_ledger_credit(apr_int64_t *credit_bytes, jf_sqlite_t *db, const jf_area_t *area,
-                           const char *path, apr_int64_t size_bytes, apr_pool_t *pool)
+                           const char *path, const jf_slot_use_t *slot, const jf_file_t *current,
+                           apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;
     int is_taken;
+    JF_TRY(given_back(credit_bytes, db, slot, current, pool));
+    if (*credit_bytes == 0) {
+        return NULL;
+    }
     JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_CREDIT_TAKEN, pool, "is", area->id, path));
     JF_TRY(jf_sqlite_step(&is_taken, stmt, pool));
     sqlite3_reset(stmt);
-    *credit_bytes = is_taken ? 0 : size_bytes;
+    if (is_taken) {
+        *credit_bytes = 0;
+    }
     return NULL;
 }
 
@@ -73,16 +93,6 @@ jf_err_t *jf_ledger_judge_upload(const jf_precondition_t *precondition, const jf
     return slot && current ? jf_err_make(JF_ERR_PRECONDITION, APR_SUCCESS, pool,
                                          "there is a file of this name already")
                            : NULL;
-}
-
-static jf_err_t *promise_of_slot(apr_int64_t *size_bytes, jf_sqlite_t *db, const jf_reserve_t *want,
-                                 apr_pool_t *pool)
-{
-    jf_slot_t slot;
-    int found;
-    JF_TRY(jf_ledger_find_slot(&found, &slot, db, want->slot->token, pool));
-    *size_bytes = found ? slot.size_bytes : 0;
-    return NULL;
 }
 
 static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
@@ -102,15 +112,9 @@ static jf_err_t *reserve_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
     JF_TRY(
         jf_ledger_judge_upload(&want->precondition, want->slot, is_there ? &current : NULL, pool));
 
-    apr_int64_t given_back_bytes = found ? current.size_bytes : 0;
-    apr_int64_t credit_bytes = 0;
-    apr_int64_t available_bytes;
-    if (want->slot) {
-        JF_TRY(promise_of_slot(&given_back_bytes, db, want, pool));
-    }
-    if (given_back_bytes > 0) {
-        JF_TRY(jf_ledger_credit(&credit_bytes, db, &area, want->path, given_back_bytes, pool));
-    }
+    apr_int64_t credit_bytes, available_bytes;
+    JF_TRY(jf_ledger_credit(&credit_bytes, db, &area, want->path, want->slot,
+                            found ? &current : NULL, pool));
     JF_TRY(jf_ledger_check_room(&available_bytes, &area, want->quota_bytes, credit_bytes,
                                 want->need_bytes, pool));
     op->promised_bytes = smaller(want->want_bytes, available_bytes);
@@ -275,6 +279,7 @@ static jf_err_t *settle_op(jf_sqlite_t *db, void *baton, apr_pool_t *pool)
 
     JF_TRY(find_promise(&promise, db, settle->object, pool));
     if (settle->slot) {
+        JF_TRY(jf_ledger_check_unused(db, settle->slot->token, pool));
         JF_TRY(jf_ledger_use_slot(db, settle->slot, pool));
     }
     if (settle->size_bytes > promise.size_bytes) {

@@ -1,6 +1,7 @@
 /**
- * Shared by the files that take a large body from the connection's socket in large pieces: _body is
- * the filter, _pipe the bucket, _receive who asks for it.
+ * Shared by the files that receive content: _receive asks for it, _meter_upload counts it and slows
+ * it down, and for a large body _body is the filter that takes it from the connection's socket in
+ * large pieces, and _pipe the bucket.
  */
 #ifndef MOD_JABBERFILES_BODY_H
 #define MOD_JABBERFILES_BODY_H
@@ -44,5 +45,31 @@ int jfm_pipe_fd(const apr_bucket *bucket);
 
 /** All bytes of a pipe bucket have been taken out through jfm_pipe_fd; it may only be destroyed. */
 void jfm_pipe_was_emptied(const apr_bucket *bucket);
+
+/* ---- mod_jabberfiles_meter_upload.c: what is received, from beginning to end ---- */
+
+typedef struct jfm_upload_meter_t {
+    request_rec *r;
+    jf_traffic_t *traffic;
+    jf_transfer_request_t request;
+    jf_transfer_t transfer;
+    int is_counted;
+    int is_followed; /**< transfer is in use */
+    apr_int64_t rate_bytes_per_s;
+    apr_int64_t received_bytes;
+    apr_time_t reported_us;
+    apr_time_t due_us; /**< when all that was received was allowed to be there */
+} jfm_upload_meter_t;
+/** 1 if uploads into this area are slowed, so that it must be known which one it is. */
+int jfm_has_upload_rate(request_rec *r, const char *jid);
+/** @param area or NULL: it is known at the end. */
+void jfm_meter_upload(jfm_upload_meter_t *meter, request_rec *r, const jf_area_t *area,
+                      apr_int64_t length_bytes);
+/** How much to read at once. */
+apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter);
+/** After each piece; waits if the area's uploads are too fast. */
+void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes);
+/** @param area NULL if it is none, then nothing is counted. */
+void jfm_meter_upload_end(jfm_upload_meter_t *meter, const jf_area_t *area, int is_file);
 
 #endif

@@ -1,3 +1,4 @@
+#include "mod_jabberfiles_body.h"
 #include "mod_jabberfiles_pages.h"
 
 #include "jf_units.h"

@@ -175,31 +175,6 @@ void jfm_register_meter(void);
 /** OK and the answer is counted from here on; or the status to refuse with. */
 int jfm_meter_download(request_rec *r, const jf_file_t *file);
 
-/** mod_jabberfiles_meter_upload.c: the same for what is received. */
-typedef struct jfm_upload_meter_t {
-    request_rec *r;
-    jf_traffic_t *traffic;
-    jf_transfer_request_t request;
-    jf_transfer_t transfer;
-    int is_counted;
-    int is_followed; /**< transfer is in use */
-    apr_int64_t rate_bytes_per_s;
-    apr_int64_t received_bytes;
-    apr_time_t reported_us;
-    apr_time_t due_us; /**< when all that was received was allowed to be there */
-} jfm_upload_meter_t;
-/** 1 if uploads into this area are slowed, so that it must be known which one it is. */
-int jfm_has_upload_rate(request_rec *r, const char *jid);
-/** @param area or NULL: it is known at the end. */
-void jfm_meter_upload(jfm_upload_meter_t *meter, request_rec *r, const jf_area_t *area,
-                      apr_int64_t length_bytes);
-/** How much to read at once. */
-apr_off_t jfm_meter_piece_bytes(const jfm_upload_meter_t *meter);
-/** After each piece; waits if the area's uploads are too fast. */
-void jfm_meter_received(jfm_upload_meter_t *meter, apr_int64_t bytes);
-/** @param area NULL if it is none, then nothing is counted. */
-void jfm_meter_upload_end(jfm_upload_meter_t *meter, const jf_area_t *area, int is_file);
-
 /** mod_jabberfiles_wire.c: connections that downloads of this process go over. */
 int jfm_wire_pre_connection(conn_rec *c, void *socket);
 void jfm_wire_child_init(apr_pool_t *pchild);

@@ -187,7 +187,8 @@ int jfm_receive(jfm_received_t *received, request_rec *r, jf_upload_request_t *r
 {
     jf_upload_t *upload;
     request->needs_area = jfm_has_upload_rate(r, request->jid);
-    request->is_client_waiting = r->expecting_100;
+    /* A stream may be refused at any time without harm to its connection. */
+    request->is_client_waiting = r->expecting_100 || r->connection->master;
     jf_err_t *err = jf_upload_begin(&upload, jfm_request(r)->server->service, request,
                                     r->request_time, r->pool);
     if (err) {

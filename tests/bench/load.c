@@ -31,8 +31,7 @@
 #include "load_answer.h"
 
 #define PIECE_BYTES (1 << 20)
-/* Every kernel has it. Others estimate a network that is not there: bbr sends 3 MB/s to a server
- * that reads in small pieces. */
+/* Every kernel has it, so that a machine's own default does not come in. */
 #define CONGESTION "reno"
 #define COPIED_BYTES_MAX (256 << 10)
 #define PATIENCE_US (60 * 1000000LL)

@@ -6,6 +6,8 @@ import sqlite3
 import time
 
 LOCK_TRIES_SECONDS = 10
+ORPHAN_AGE_SECONDS = 3600
+SWEPT_SECONDS = 60
 
 
 def wait_until(condition, seconds, complaint):
@@ -50,6 +52,15 @@ class Records:
     def stored_objects(self):
         """Names of all files in the store."""
         return {name for _, _, names in os.walk(self._objects) for name in names}
+
+    def assert_only_young_orphans(self):
+        """Objects without a row are young garbage, and are swept when they are old."""
+        for name in self.stored_objects() - self.filed_objects():
+            path = self.object_path(name)
+            assert time.time() - path.stat().st_mtime < ORPHAN_AGE_SECONDS
+            os.utime(path, (time.time() - 2 * ORPHAN_AGE_SECONDS,) * 2)
+        wait_until(lambda: self.stored_objects() == self.filed_objects(), SWEPT_SECONDS,
+                   "garbage is left")
 
     def wrong_sums(self):
         """Areas whose sums are not the sums of their rows."""

@@ -5,6 +5,8 @@ import pytest
 from client import area_path
 from records import wait_until
 
+# Bytes are promised to an upload of this size.
+LARGE = bytes(range(250)) * 400
 GONE_SECONDS = 5
 
 
@@ -96,13 +98,13 @@ def test_delete_during_an_upload_of_the_same_name(server, owner, records):
     connection = server.connect()
     connection.putrequest("PUT", area_path(owner.jid, "a"))
     connection.putheader("Authorization", owner.authorization)
-    connection.putheader("Content-Length", "6")
-    connection.endheaders(b"new")
+    connection.putheader("Content-Length", str(len(LARGE)))
+    connection.endheaders(LARGE[:-3])
     wait_until(lambda: owner.listing()["reserved_bytes"] > 0, GONE_SECONDS, "no reservation")
     assert owner.delete("a").status == 204
-    connection.send(b"est")
+    connection.send(LARGE[-3:])
     response = connection.getresponse()
     assert response.status == 201
-    assert owner.get("a").body == b"newest"
+    assert owner.get("a").body == LARGE
     assert owner.open_link(link).status == 404
     records.assert_consistent()

@@ -20,7 +20,6 @@ UPLOADS = 1000
 CLIENTS = 16
 KILLS_MIN = 5
 SETTLE_SECONDS = 60
-ORPHAN_AGE_SECONDS = 3600
 
 
 def content_of(jid, number):
@@ -80,17 +79,6 @@ class Load:
             assert listing["reserved_bytes"] == 0
 
 
-def assert_only_young_orphans(records):
-    """Objects without a row are young garbage, and are swept when they are old."""
-    orphans = records.stored_objects() - records.filed_objects()
-    for name in orphans:
-        path = records.object_path(name)
-        assert time.time() - path.stat().st_mtime < ORPHAN_AGE_SECONDS
-        os.utime(path, (time.time() - 2 * ORPHAN_AGE_SECONDS,) * 2)
-    wait_until(lambda: records.stored_objects() == records.filed_objects(), SETTLE_SECONDS,
-               "garbage is left")
-
-
 def test_thousand_uploads_while_a_child_is_killed_each_second(start_server, users):
     server = start_server()
     load, kills = Load(server, users), 0
@@ -109,7 +97,7 @@ def test_thousand_uploads_while_a_child_is_killed_each_second(start_server, user
     wait_until(lambda: not records.promised_objects(), SETTLE_SECONDS, "a promise is left")
     load.check()
     records.assert_consistent()
-    assert_only_young_orphans(records)
+    records.assert_only_young_orphans()
 
 
 def start_uploads(server, owner):
@@ -141,7 +129,7 @@ def test_whole_server_killed_in_the_middle_of_uploads(start_server, users):
     assert owner.open_link(kept).body == bytes(10_000)
     assert owner.used_bytes() == with_old
     records.assert_consistent()
-    assert_only_young_orphans(records)
+    records.assert_only_young_orphans()
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -160,7 +148,7 @@ def test_whole_server_killed_under_load(start_server, users, attempt):
     wait_until(lambda: not records.promised_objects(), SETTLE_SECONDS, "a promise is left")
     load.check()
     records.assert_consistent()
-    assert_only_young_orphans(records)
+    records.assert_only_young_orphans()
 
 
 def test_killed_children_do_not_keep_their_promises(start_server, users, log):

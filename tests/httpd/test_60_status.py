@@ -11,6 +11,7 @@ from config import Site, base_location
 from records import wait_until
 from wire import Wire, request_head
 
+WIDE_BASE = "/wide"
 QUOTA_BYTES = 1000
 MAX_FILE_BYTES = 500
 SLOW_BASE, OPEN_STATUS = "/slow", "/status-with-jids"
@@ -27,7 +28,8 @@ COLUMNS = ("area", "direction", "size", "done", "rate", "limited", "since")
 def site(users):
     return Site(base_lines=f"JabberFilesQuota {QUOTA_BYTES}\n"
                            f"JabberFilesMaxFileSize {MAX_FILE_BYTES}",
-                server_lines=base_location(SLOW_BASE, users.path, "JabberFilesRate 20K") + f"""
+                server_lines=base_location(SLOW_BASE, users.path, "JabberFilesRate 20K")
+                + base_location(WIDE_BASE, users.path, "") + f"""
         <Location "{OPEN_STATUS}">
             SetHandler server-status
             JabberFilesShowJIDs On
@@ -105,10 +107,10 @@ def test_sums_follow_the_uploads(status, new_owner):
 
 def test_uploads_in_flight_are_counted(server, owner, status):
     with Wire(server) as wire:
-        wire.send(request_head("PUT", area_path(owner.jid, "slow"), "Content-Length: 5",
-                               client=owner) + b"he")
+        wire.send(request_head("PUT", area_path(owner.jid, "slow", WIDE_BASE),
+                               "Content-Length: 100000", client=owner) + bytes(99_995))
         wait_until(lambda: status()["UploadsInFlight"] == 1, 5, "the upload is not counted")
-        wire.send(b"llo")
+        wire.send(b"hello")
         assert wire.read_answer().status == 201
     wait_until(lambda: status()["UploadsInFlight"] == 0, 5, "the upload is still counted")
 

@@ -130,16 +130,16 @@ def test_output_that_cannot_be_written_is_an_error(admin):
 def test_usage_of_an_area(server, admin, owner):
     owner.put("a", bytes(3000))
     owner.put("b", bytes(72))
-    with upload_in_flight(server, owner, "c", 10000):
+    with upload_in_flight(server, owner, "c", 102400):
         usage = admin.json("usage", owner.jid)
         assert usage["created"].endswith("Z")
         expected = {"area": owner.jid, "file_count": 2, "used_bytes": 3072,
-                    "reserved_bytes": 10000, "quota": "default", "quota_bytes": None}
+                    "reserved_bytes": 102400, "quota": "default", "quota_bytes": None}
         assert usage == {**usage, **expected}
         text = admin("usage", owner.jid)
     assert re.search(r"^area +" + re.escape(owner.jid), text, re.MULTILINE)
     assert re.search(r"^used +3 KiB \(3072 bytes\)$", text, re.MULTILINE)
-    assert re.search(r"^reserved +9\.8 KiB \(10000 bytes\)$", text, re.MULTILINE)
+    assert re.search(r"^reserved +100 KiB \(102400 bytes\)$", text, re.MULTILINE)
     assert re.search(r"^quota +default", text, re.MULTILINE)
 
 
@@ -325,10 +325,10 @@ def test_remove_area_asks_on_a_terminal_and_only_there(admin, owner, records):
 
 def test_upload_in_flight_fails_when_its_area_goes(server, admin, owner, records, log):
     owner.put("a", b"x")
-    with upload_in_flight(server, owner, "big", 1000) as wire:
+    with upload_in_flight(server, owner, "big", 100_000) as wire:
         admin("remove-area", "--yes", owner.jid)
         log.allow(r"JF\d{4}")
-        wire.send(bytes(500))
+        wire.send(bytes(50_000))
         assert wire.read_answer().status >= 400
     assert rows_of(records, owner.jid) == []
     assert records.stored_objects() == records.filed_objects()

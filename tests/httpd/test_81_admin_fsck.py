@@ -364,9 +364,10 @@ def test_repair_refuses_the_store_of_another_ledger(place, admin, owner, start_s
     assert everything(place, records) == before
 
 
-def test_missing_or_linked_directory_costs_no_file(place, admin, owner, records):
+def test_missing_or_linked_directory_costs_no_file(place, admin, owner, records, edit):
     for number in range(20):
         owner.put(str(number), b"content")
+    move_to_next_directory(records.object_of(owner.jid, "7"), edit)
     before = records.query("SELECT * FROM file")
     moved, linked = [records.object_of(owner.jid, path).parent for path in distinct(records, owner)]
     moved.rename(place.store / "moved")
@@ -381,6 +382,13 @@ def test_missing_or_linked_directory_costs_no_file(place, admin, owner, records)
     (place.store / "linked").rename(linked)
     (place.store / "moved").rename(moved)
     assert admin.json("fsck")["findings"] == []
+
+
+def move_to_next_directory(stored, edit):
+    """Objects of about the same time lie in one directory."""
+    other = f"{(int(stored.name[:2], 16) + 1) % 256:02x}{stored.name[2:]}"
+    stored.rename(stored.parent.parent / other[:2] / other)
+    edit("UPDATE file SET object = ? WHERE object = ?", other, stored.name)
 
 
 def distinct(records, owner):

@@ -385,8 +385,7 @@ def assert_all_there_once(admin, records, docroot):
     """Each file is there exactly once, and nothing else."""
     tokens = [row[0] for row in records.query("SELECT token FROM file")]
     assert sorted(tokens) == sorted(path.rpartition("/")[0] for path in docroot.files)
-    wait_until(lambda: records.stored_objects() == records.filed_objects(), SETTLE_SECONDS,
-               "garbage is left")
+    records.assert_only_young_orphans()
     records.assert_consistent()
     assert admin.json("fsck") == {"files": len(docroot.files), "objects": len(docroot.files),
                                   "findings": []}

@@ -153,7 +153,8 @@ def test_later_run_goes_on_after_kill(owner, server, get, tool):
         before = sum(proxy.passed_bytes)
         done = get(proxy.front.url(link_path(link)))
         assert done.code == DONE, done
-        assert sum(proxy.passed_bytes) - before < len(OLD) - len(OLD) // 3
+        # A quarter of it was in the file before, at least; there is a header, too.
+        assert sum(proxy.passed_bytes) - before < len(OLD) - len(OLD) // 5
     assert "going on at" in done.err
     assert (tool.home / "a.bin").read_bytes() == OLD
     assert names_in(tool) == ["a.bin"]

@@ -60,41 +60,25 @@ static apr_int64_t taken_bytes(const model_t *model)
     return ask(model, "SELECT coalesce(sum(used_bytes + reserved_bytes), 0) FROM area%s", "");
 }
 
-/* The promise of the slot goes first, and with it what an upload in flight counted on. */
-static apr_int64_t freed_by_slot(const model_t *model, const jf_slot_t *slot)
+/* What the upload gives back: the promise of its slot, or the file that it replaces. */
+static apr_int64_t given_back(const model_t *model, const char *path, const jf_slot_t *slot)
 {
-    const char *token = slot ? slot->token : "";
-    apr_int64_t freed_bytes =
-        ask(model,
-            "SELECT coalesce(sum(size_bytes), 0) FROM reservation WHERE object ="
-            " (SELECT object FROM slot WHERE token = '%s')",
-            token);
-    apr_int64_t is_granted = ask(model, "SELECT count(*) FROM slot WHERE token = '%s'", token);
-    return is_granted ? freed_bytes - ask(model,
-                                          "SELECT coalesce(sum(max(0, size_bytes)"
-                                          " - max(0, size_bytes - credit_bytes)), 0)"
-                                          " FROM reservation WHERE instance <> '' AND path = '%s'",
-                                          slot->path)
-                      : 0;
-}
-
-static apr_int64_t credit(const model_t *model, const char *path, int is_slot_freed)
-{
-    apr_int64_t is_credit_taken =
-        ask(model, "SELECT count(*) FROM reservation WHERE credit_bytes > 0 AND path = '%s'", path);
-    return is_credit_taken && !is_slot_freed
-               ? 0
-               : ask(model, "SELECT coalesce(sum(size_bytes), 0) FROM file WHERE path = '%s'",
-                     path);
+    return slot ? ask(model,
+                      "SELECT coalesce(sum(size_bytes), 0) FROM reservation WHERE object ="
+                      " (SELECT object FROM slot WHERE token = '%s')",
+                      slot->token)
+                : ask(model, "SELECT coalesce(sum(size_bytes), 0) FROM file WHERE path = '%s'",
+                      path);
 }
 
 static int has_room(const model_t *model, const jf_add_t *add, const jf_slot_t *slot)
 {
-    int is_slot_freed =
-        slot && ask(model, "SELECT count(*) FROM slot WHERE token = '%s'", slot->token) > 0;
-    apr_int64_t room_bytes = quota(model) - (taken_bytes(model) - freed_by_slot(model, slot));
-    return add->settle.size_bytes <=
-           (room_bytes > 0 ? room_bytes : 0) + credit(model, add->path, is_slot_freed);
+    apr_int64_t room_bytes = quota(model) - taken_bytes(model);
+    apr_int64_t is_credit_taken =
+        ask(model, "SELECT count(*) FROM reservation WHERE credit_bytes > 0 AND path = '%s'",
+            add->path);
+    return add->settle.size_bytes <= (room_bytes > 0 ? room_bytes : 0) +
+                                         (is_credit_taken ? 0 : given_back(model, add->path, slot));
 }
 
 static int is_there(const model_t *model, const char *path)

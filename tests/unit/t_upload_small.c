@@ -75,7 +75,7 @@ static void test_area_is_known_at_the_end(void **state)
         } else {
             assert_null(area);
         }
-        jf_test_ok(jf_upload_write(upload, "abcdef", (apr_size_t)(3 + i)), "write");
+        jf_test_ok(jf_upload_write(upload, "abcdef", 3 + (apr_size_t)i), "write");
         jf_test_ok(finish(upload), "finish");
         jf_area_t now = jf_fixture_area(fixture, JF_ALICE);
         area = jf_upload_area(upload);
