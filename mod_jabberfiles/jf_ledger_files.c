@@ -69,11 +69,8 @@ jf_err_t *jf_ledger_judge(const jf_precondition_t *precondition, const jf_file_t
 
 /* ---- finding ---- */
 
-jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, const char *jid,
-                              const char *path, apr_pool_t *pool)
+static jf_err_t *step_to_file(int *found, jf_file_t *file, sqlite3_stmt *stmt, apr_pool_t *pool)
 {
-    sqlite3_stmt *stmt;
-    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_FILE_BY_PATH, pool, "ss", jid, path));
     JF_TRY(jf_sqlite_step(found, stmt, pool));
     if (*found) {
         jf_ledger_read_file_row(file, stmt, pool);
@@ -82,17 +79,20 @@ jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, cons
     return NULL;
 }
 
+jf_err_t *jf_ledger_find_path(int *found, jf_file_t *file, jf_sqlite_t *db, const char *jid,
+                              const char *path, apr_pool_t *pool)
+{
+    sqlite3_stmt *stmt;
+    JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_FILE_BY_PATH, pool, "ss", jid, path));
+    return step_to_file(found, file, stmt, pool);
+}
+
 jf_err_t *jf_ledger_find_in_area(int *found, jf_file_t *file, jf_sqlite_t *db, apr_int64_t area_id,
                                  const char *path, apr_pool_t *pool)
 {
     sqlite3_stmt *stmt;
     JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_FILE_IN_AREA, pool, "is", area_id, path));
-    JF_TRY(jf_sqlite_step(found, stmt, pool));
-    if (*found) {
-        jf_ledger_read_file_row(file, stmt, pool);
-        sqlite3_reset(stmt);
-    }
-    return NULL;
+    return step_to_file(found, file, stmt, pool);
 }
 
 static jf_err_t *no_such_file(apr_pool_t *pool)
@@ -120,12 +120,8 @@ static jf_err_t *find_token(jf_file_t *file, jf_sqlite_t *db, const char *token,
     sqlite3_stmt *stmt;
     int found;
     JF_TRY(jf_sqlite_start(&stmt, db, JF_STMT_FILE_BY_TOKEN, pool, "si", token, now_us));
-    JF_TRY(jf_sqlite_step(&found, stmt, pool));
-    if (!found) {
-        return no_such_file(pool);
-    }
-    jf_ledger_read_file_row(file, stmt, pool);
-    return NULL;
+    JF_TRY(step_to_file(&found, file, stmt, pool));
+    return found ? NULL : no_such_file(pool);
 }
 
 static jf_err_t *read_token(jf_file_t *file, jf_ledger_t *ledger, const char *token,
