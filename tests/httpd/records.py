@@ -8,6 +8,7 @@ import time
 LOCK_TRIES_SECONDS = 10
 ORPHAN_AGE_SECONDS = 3600
 SWEPT_SECONDS = 60
+GONE_SECONDS = 10
 
 
 def wait_until(condition, seconds, complaint):
@@ -75,3 +76,12 @@ class Records:
         assert self.wrong_sums() == []
         sizes = {name: self.object_path(name).stat().st_size for name in self.filed_objects()}
         assert sizes == dict(self.query("SELECT object, size_bytes FROM file"))
+
+
+def assert_nothing_left(server, owner):
+    """No file, no promise and no object of an upload that failed."""
+    records = Records(server)
+    wait_until(lambda: not records.promised_objects(), GONE_SECONDS, "a promise is left")
+    assert owner.listing()["files"] == []
+    wait_until(lambda: records.stored_objects() == records.filed_objects(), GONE_SECONDS,
+               "an object without a row is left")

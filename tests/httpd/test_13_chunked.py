@@ -4,7 +4,7 @@ import pytest
 
 from client import area_path
 from config import Site
-from records import Records, wait_until
+from records import assert_nothing_left, wait_until
 from wire import Wire, request_head
 
 QUOTA_BYTES = 3 << 20
@@ -19,15 +19,6 @@ def site():
     return Site(base_lines=f"JabberFilesQuota {QUOTA_BYTES}\n"
                            f"JabberFilesMaxFileSize {MAX_FILE_BYTES}",
                 server_lines=f"RequestReadTimeout body={SLOW_BODY_SECONDS}")
-
-
-def assert_nothing_left(server, owner):
-    """No file, no promise and no object of an upload that failed."""
-    records = Records(server)
-    wait_until(lambda: not records.promised_objects(), GONE_SECONDS, "a promise is left")
-    assert owner.listing()["files"] == []
-    wait_until(lambda: records.stored_objects() == records.filed_objects(), GONE_SECONDS,
-               "an object without a row is left")
 
 
 @pytest.mark.valgrind

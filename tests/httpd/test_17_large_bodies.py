@@ -11,7 +11,7 @@ import pytest
 
 from client import area_path
 from config import Site
-from records import Records, wait_until
+from records import Records, assert_nothing_left, wait_until
 from wire import Wire, request_head
 
 MEBIBYTE = 1 << 20
@@ -59,15 +59,6 @@ def chunked(content, sizes):
 def digest_field(content):
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
     return f"Repr-Digest: sha-256=:{digest}:"
-
-
-def assert_nothing_left(server, owner):
-    """No file, no promise and no object of an upload that failed."""
-    records = Records(server)
-    wait_until(lambda: not records.promised_objects(), GONE_SECONDS, "a promise is left")
-    assert owner.listing()["files"] == []
-    wait_until(lambda: records.stored_objects() == records.filed_objects(), GONE_SECONDS,
-               "an object without a row is left")
 
 
 def passed_through(server):
