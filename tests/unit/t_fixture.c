@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 
+#include "jf_digest.h"
 #include "jf_token.h"
 
 /* ---- the directory ---- */
@@ -303,4 +304,22 @@ jf_precondition_t jf_fixture_if_none(void)
 jf_precondition_t jf_fixture_if_any(void)
 {
     return (jf_precondition_t){.holds = is_any};
+}
+
+void jf_fixture_expect_same(const jf_file_t *found, const jf_file_t *expected)
+{
+    assert_string_equal(found->jid, expected->jid);
+    assert_string_equal(found->path, expected->path);
+    assert_string_equal(found->token, expected->token);
+    assert_string_equal(found->object, expected->object);
+    assert_string_equal(found->media_type, expected->media_type);
+    assert_int_equal(found->area_id, expected->area_id);
+    assert_int_equal(found->size_bytes, expected->size_bytes);
+    assert_int_equal(found->created_us, expected->created_us);
+    assert_int_equal(found->expires_us, expected->expires_us);
+    if (expected->sha256) {
+        assert_memory_equal(found->sha256, expected->sha256, JF_SHA256_BYTES);
+    } else {
+        assert_null(found->sha256);
+    }
 }

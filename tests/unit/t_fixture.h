@@ -107,4 +107,7 @@ jf_precondition_t jf_fixture_if_none(void);
 /** Holds if there is a file: If-Match: *. */
 jf_precondition_t jf_fixture_if_any(void);
 
+/** Two descriptions of a file say the same, digest included. */
+void jf_fixture_expect_same(const jf_file_t *found, const jf_file_t *expected);
+
 #endif

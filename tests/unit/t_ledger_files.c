@@ -46,19 +46,6 @@ static jf_err_t *remove_path(jf_fixture_t *fixture, const char *path, jf_precond
 
 /* ---- rows ---- */
 
-static void expect_same(const jf_file_t *found, const jf_file_t *expected)
-{
-    assert_string_equal(found->jid, expected->jid);
-    assert_string_equal(found->path, expected->path);
-    assert_string_equal(found->token, expected->token);
-    assert_string_equal(found->object, expected->object);
-    assert_string_equal(found->media_type, expected->media_type);
-    assert_int_equal(found->area_id, expected->area_id);
-    assert_int_equal(found->size_bytes, expected->size_bytes);
-    assert_int_equal(found->created_us, expected->created_us);
-    assert_int_equal(found->expires_us, expected->expires_us);
-}
-
 static void test_file_comes_back_as_it_went_in(void **state)
 {
     jf_fixture_t *fixture = *state;
@@ -88,12 +75,12 @@ static void test_file_comes_back_as_it_went_in(void **state)
 
     jf_test_ok(jf_ledger_file_by_token(&found, fixture->ledger, settle.token, JF_NOW_US, pool),
                "token");
-    expect_same(&found, &file);
+    jf_fixture_expect_same(&found, &file);
     assert_memory_equal(found.sha256, sha256, 32);
     jf_test_ok(
         jf_ledger_file_by_path(&found, fixture->ledger, JF_ALICE, reserve.path, JF_NOW_US, pool),
         "path");
-    expect_same(&found, &file);
+    jf_fixture_expect_same(&found, &file);
     assert_memory_equal(found.sha256, sha256, 32);
 }
 
@@ -132,7 +119,7 @@ static void test_link_survives_a_replacement_of_the_content(void **state)
     jf_file_t found;
     jf_test_ok(jf_ledger_file_by_token(&found, fixture->ledger, old.token, LATER_US, fixture->pool),
                "the link");
-    expect_same(&found, &file);
+    jf_fixture_expect_same(&found, &file);
     jf_fixture_expect(fixture, 9, 0, 1);
 }
 

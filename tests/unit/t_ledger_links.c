@@ -30,24 +30,6 @@ static jf_file_t file_of(const char *token, apr_pool_t *pool)
     };
 }
 
-static void expect_same(const jf_file_t *found, const jf_file_t *expected)
-{
-    assert_string_equal(found->jid, expected->jid);
-    assert_string_equal(found->path, expected->path);
-    assert_string_equal(found->token, expected->token);
-    assert_string_equal(found->object, expected->object);
-    assert_string_equal(found->media_type, expected->media_type);
-    assert_int_equal(found->area_id, expected->area_id);
-    assert_int_equal(found->size_bytes, expected->size_bytes);
-    assert_int_equal(found->created_us, expected->created_us);
-    assert_int_equal(found->expires_us, expected->expires_us);
-    if (expected->sha256) {
-        assert_memory_equal(found->sha256, expected->sha256, JF_SHA256_BYTES);
-    } else {
-        assert_null(found->sha256);
-    }
-}
-
 /* ---- the table ---- */
 
 static void test_what_was_put_comes_back_under_its_stamp_only(void **state)
@@ -60,9 +42,9 @@ static void test_what_was_put_comes_back_under_its_stamp_only(void **state)
     jf_ledger_links_put(links, &with_digest, &first);
     jf_ledger_links_put(links, &without, &first);
     assert_int_equal(jf_ledger_links_get(&found, links, "a", &first, pool), 1);
-    expect_same(&found, &with_digest);
+    jf_fixture_expect_same(&found, &with_digest);
     assert_int_equal(jf_ledger_links_get(&found, links, "b", &first, pool), 1);
-    expect_same(&found, &without);
+    jf_fixture_expect_same(&found, &without);
     assert_int_equal(jf_ledger_links_get(&found, links, "c", &first, pool), 0);
     assert_int_equal(jf_ledger_links_get(&found, links, "a", &second, pool), 0);
     jf_ledger_links_free(links);
@@ -78,11 +60,11 @@ static void test_found_file_outlives_its_place(void **state)
     jf_ledger_links_put(links, &old, &first);
     assert_int_equal(jf_ledger_links_get(&found, links, "a", &first, pool), 1);
     jf_ledger_links_put(links, &new, &second);
-    expect_same(&found, &old);
+    jf_fixture_expect_same(&found, &old);
     assert_int_equal(jf_ledger_links_get(&found, links, "a", &first, pool), 0);
     assert_int_equal(jf_ledger_links_get(&found, links, "a", &second, pool), 1);
     jf_ledger_links_free(links);
-    expect_same(&found, &new);
+    jf_fixture_expect_same(&found, &new);
 }
 
 static void test_table_stays_right_when_it_overflows(void **state)
@@ -99,7 +81,7 @@ static void test_table_stays_right_when_it_overflows(void **state)
     for (int i = 0; i < MANY; i++) {
         jf_file_t file = file_of(apr_itoa(pool, i), pool), found;
         if (jf_ledger_links_get(&found, links, file.token, &stamp, pool)) {
-            expect_same(&found, &file);
+            jf_fixture_expect_same(&found, &file);
             kept++;
         }
     }
@@ -154,7 +136,7 @@ static void test_link_is_remembered_and_found_again(void **state)
     jf_fixture_t *fixture = *state;
     jf_file_t row = remembered_row(fixture, "a", JF_NEVER), found;
     jf_test_ok(by_token(&found, fixture, row.token, JF_NOW_US), "again");
-    expect_same(&found, &row);
+    jf_fixture_expect_same(&found, &row);
 }
 
 static void test_every_write_of_this_process_is_noticed(void **state)
@@ -201,7 +183,7 @@ static void test_nothing_is_remembered_while_the_log_is_empty(void **state)
     write_elsewhere(fixture, "PRAGMA wal_checkpoint(TRUNCATE)");
     assert_int_equal(jf_ledger_stamp(&stamp, fixture->ledger), 0);
     jf_test_ok(by_token(&found, fixture, row.token, JF_NOW_US), "read as ever");
-    expect_same(&found, &row);
+    jf_fixture_expect_same(&found, &row);
 }
 
 static void test_remembered_link_expires_in_time(void **state)
