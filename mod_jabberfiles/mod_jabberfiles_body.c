@@ -20,15 +20,18 @@
  */
 #define BODY_FILTER "JABBERFILES_BODY"
 /* What is smaller is faster without, for it comes in few pieces. */
-#define LARGE_BODY_BYTES (128 * 1024)
+#define LARGE_BODY_BYTES (16 * 1024)
+/* What is smaller is faster copied than by way of a pipe. */
+#define PIPED_BODY_BYTES (128 * 1024)
 /* Also where a chunk ends: what the core reads then has the next chunk's header, too. */
 #define LARGE_PIECE_BYTES (16 * 1024)
-#define BUFFER_BYTES (256 * 1024)
+#define BUFFER_BYTES_MAX (256 * 1024)
 
 struct jfm_body_t {
     int is_on;
-    int is_looked_at;
-    char *buffer; /* of BUFFER_BYTES; NULL until it is needed */
+    int is_copied;
+    char *buffer; /* of buffer_bytes; NULL until it is needed */
+    apr_size_t buffer_bytes;
 };
 
 static ap_filter_rec_t *body_filter;
@@ -66,14 +69,16 @@ static apr_status_t take_copy(apr_bucket **bucket, jfm_body_t *body, int fd, apr
 {
     ssize_t count;
     if (!body->buffer) {
-        body->buffer = malloc(BUFFER_BYTES);
+        body->buffer = malloc(body->buffer_bytes);
     }
     if (!body->buffer) {
         return APR_ENOMEM;
     }
+    if (most_bytes > body->buffer_bytes) {
+        most_bytes = body->buffer_bytes;
+    }
     do {
-        count = recv(fd, body->buffer, most_bytes < BUFFER_BYTES ? most_bytes : BUFFER_BYTES,
-                     MSG_DONTWAIT);
+        count = recv(fd, body->buffer, most_bytes, MSG_DONTWAIT);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
         *bucket = apr_bucket_transient_create(body->buffer, (apr_size_t)count, list);
@@ -86,7 +91,7 @@ static apr_status_t take(apr_bucket **bucket, jfm_body_t *body, int fd, apr_size
                          apr_bucket_alloc_t *list)
 {
     apr_status_t status =
-        body->is_looked_at ? APR_ENOTIMPL : jfm_pipe_take(bucket, fd, most_bytes, list);
+        body->is_copied ? APR_ENOTIMPL : jfm_pipe_take(bucket, fd, most_bytes, list);
     return status == APR_ENOTIMPL ? take_copy(bucket, body, fd, most_bytes, list) : status;
 }
 
@@ -183,10 +188,15 @@ static int is_above_core(const ap_filter_t *filter)
     return filter->next && strcasecmp(filter->next->frec->name, "core_in") == 0;
 }
 
+static int is_worth_it(const request_rec *r, apr_int64_t length_bytes)
+{
+    return (length_bytes == JF_LENGTH_UNKNOWN || length_bytes > LARGE_BODY_BYTES) &&
+           !r->connection->master && !ap_ssl_conn_is_ssl(r->connection);
+}
+
 jfm_body_t *jfm_body_begin(request_rec *r, apr_int64_t length_bytes, int is_looked_at)
 {
-    int is_large = length_bytes == JF_LENGTH_UNKNOWN || length_bytes > LARGE_BODY_BYTES;
-    if (!is_large || r->connection->master || ap_ssl_conn_is_ssl(r->connection)) {
+    if (!is_worth_it(r, length_bytes)) {
         return NULL;
     }
     ap_filter_t *filter = find_filter(r);
@@ -195,8 +205,11 @@ jfm_body_t *jfm_body_begin(request_rec *r, apr_int64_t length_bytes, int is_look
         return NULL;
     }
     jfm_body_t *body = filter->ctx;
+    int is_known = length_bytes != JF_LENGTH_UNKNOWN;
     body->is_on = 1;
-    body->is_looked_at = is_looked_at;
+    body->is_copied = is_looked_at || (is_known && length_bytes <= PIPED_BODY_BYTES);
+    body->buffer_bytes =
+        is_known && length_bytes < BUFFER_BYTES_MAX ? (apr_size_t)length_bytes : BUFFER_BYTES_MAX;
     return body;
 }
 

@@ -17,7 +17,7 @@ from wire import Wire, request_head
 MEBIBYTE = 1 << 20
 QUOTA_BYTES = 64 * MEBIBYTE
 # Where something changes: reads of httpd, what counts as a large body or piece, buffers, pipes.
-EDGES = (8000, 16384, 128 << 10, 256 << 10, MEBIBYTE)
+EDGES = (8000, 16384, 64 << 10, 128 << 10, 256 << 10, MEBIBYTE)
 SIZES = [edge + more for edge in EDGES for more in (-1, 0, 1)] + [5 * MEBIBYTE + 12345]
 CROWD = 24
 # Descriptors of the pipes that a process keeps for the next upload.
