@@ -94,7 +94,11 @@ expect_none "in jabberfilesd, a login knows nothing of who wants it" \
 expect_none "in jabberfiles, libcurl is the business of http*" \
     "$(matching "$tools" '/jabberfiles/' '^curl/' | grep -v '^tools/jabberfiles/http[._]' || :)"
 expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
-    "$(matching "$tools" '/(http|fetch|part_file|save_name|source_file)[._]' '^(strophe|xmpp_.*)[.]h$')"
+    "$(matching "$tools" '/(http|fetch|part_file|save_name|serve|source_file)[._]' \
+        '^(strophe|xmpp_.*)[.]h$')"
+expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take*" \
+    "$(matching "$tools" '/jabberfiles/' '^microhttpd[.]h$' |
+        grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_' || :)"
 expect_none "what all tools share knows none of them" \
     "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|http|xmpp)[._]')"
 expect_none "SQLite is the ledger's business" \
