@@ -27,19 +27,24 @@ static shared_file_t full_file(apr_pool_t *pool)
     };
 }
 
-/** The message as it goes over the wire, in @a pool. */
-static const char *build(const shared_file_t *file, int wants_sims, apr_pool_t *pool)
+/** The text of a stanza, which is released. */
+static const char *wire(xmpp_ctx_t *ctx, xmpp_stanza_t *stanza, apr_pool_t *pool)
 {
     char *text;
     size_t length;
-    xmpp_ctx_t *ctx = t_stanza_context(pool);
-    xmpp_stanza_t *message =
-        announcement_build(ctx, file, "chat", "bob@example.org", "m7", wants_sims);
-    assert_int_equal(xmpp_stanza_to_text(message, &text, &length), XMPP_EOK);
+    assert_int_equal(xmpp_stanza_to_text(stanza, &text, &length), XMPP_EOK);
     const char *copy = apr_pstrmemdup(pool, text, length);
     xmpp_free(ctx, text);
-    xmpp_stanza_release(message);
+    xmpp_stanza_release(stanza);
     return copy;
+}
+
+/** The message as it goes over the wire, in @a pool. */
+static const char *build(const shared_file_t *file, int wants_sims, apr_pool_t *pool)
+{
+    xmpp_ctx_t *ctx = t_stanza_context(pool);
+    return wire(ctx, announcement_build(ctx, file, "chat", "bob@example.org", "m7", wants_sims),
+                pool);
 }
 
 /** Fails unless all parts are there, in this order. Attributes have no order of their own, so a
@@ -246,6 +251,31 @@ static void test_what_was_written_is_read(void **state)
     }
 }
 
+/* Clients of XEP-0066 read url and desc, ours what is told of the file as well. */
+static void test_a_request_is_read(void **state)
+{
+    const shared_file_t file = full_file(*state);
+    xmpp_ctx_t *ctx = t_stanza_context(*state);
+    xmpp_stanza_t *built =
+        announcement_build_request(ctx, &file, "bob@example.org/desk", "r1", "for <you>");
+    xmpp_stanza_t *iq = t_stanza_read(wire(ctx, built, *state), *state);
+    xmpp_stanza_t *query = xmpp_stanza_get_child_by_name_and_ns(iq, "query", "jabber:iq:oob");
+    assert_string_equal(xmpp_stanza_get_type(iq), "set");
+    assert_string_equal(xmpp_stanza_get_to(iq), "bob@example.org/desk");
+    assert_string_equal(xmpp_stanza_get_id(iq), "r1");
+    assert_string_equal(xmpp_stanza_child_text(query, "url", "jabber:iq:oob", *state), URL);
+    assert_string_equal(xmpp_stanza_child_text(query, "desc", "jabber:iq:oob", *state),
+                        "for <you>");
+    const apr_array_header_t *files = announcement_parse(iq, *state);
+    assert_int_equal(files->nelts, 1);
+    const shared_file_t *read = APR_ARRAY_IDX(files, 0, shared_file_t *);
+    assert_string_equal(read->url, URL);
+    assert_string_equal(read->name, "hello.txt");
+    assert_string_equal(read->description, "for <you>");
+    assert_int_equal(read->size_bytes, 12);
+    assert_memory_equal(read->sha256, file.sha256, JF_SHA256_BYTES);
+}
+
 static const struct CMUnitTest tests[] = {
     JF_TEST(test_an_announcement_serves_all_clients),
     JF_TEST(test_what_is_not_known_is_not_told),
@@ -255,6 +285,7 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_sims_has_a_description_even_if_there_is_none),
     JF_TEST(test_texts_cannot_break_the_stream),
     JF_TEST(test_what_was_written_is_read),
+    JF_TEST(test_a_request_is_read),
 };
 
 JF_TEST_MAIN(tests)

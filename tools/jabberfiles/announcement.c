@@ -143,3 +143,18 @@ xmpp_stanza_t *announcement_build(xmpp_ctx_t *ctx, const shared_file_t *file, co
     apr_pool_destroy(draft.pool);
     return message;
 }
+
+xmpp_stanza_t *announcement_build_request(xmpp_ctx_t *ctx, const shared_file_t *file,
+                                          const char *to, const char *id, const char *text)
+{
+    draft_t draft = {.ctx = ctx, .file = file};
+    apr_pool_create(&draft.pool, NULL);
+    xmpp_stanza_t *iq = xmpp_iq_new(ctx, "set", id);
+    xmpp_stanza_set_to(iq, to);
+    xmpp_stanza_t *query = add(&draft, iq, "query", NS_IQ_OOB, NULL);
+    add(&draft, query, "url", NULL, file->url);
+    add(&draft, query, "desc", NULL, text);
+    add_file(&draft, query, NS_FILE_METADATA, NULL);
+    apr_pool_destroy(draft.pool);
+    return iq;
+}

@@ -187,7 +187,8 @@ static shared_file_t *read_oob(xmpp_stanza_t *oob, apr_pool_t *pool)
     if (!is_good_url(url)) {
         return NULL;
     }
-    shared_file_t *file = new_file(pool);
+    xmpp_stanza_t *element = xmpp_stanza_get_child_by_name_and_ns(oob, "file", NS_FILE_METADATA);
+    shared_file_t *file = element ? read_file(element, NS_FILE_METADATA, pool) : new_file(pool);
     file->description = short_text(oob, "desc", ns, pool);
     file->url = url;
     return file;
