@@ -277,6 +277,50 @@ static void test_logins_in_urls_are_refused(void **state)
     }
 }
 
+/* What others can offer lies elsewhere: not on this machine, not on its link. */
+static void test_what_a_person_may_agree_to(void **state)
+{
+    static const struct {
+        const char *address;
+        int may_be_agreed;
+    } cases[] = {
+        {"10.0.0.1", 1},
+        {"172.16.0.1", 1},
+        {"172.31.255.255", 1},
+        {"192.168.255.255", 1},
+        {"100.64.0.1", 1},
+        {"fd00::1", 1},
+        {"8.8.8.8", 1},
+        {"2a00::1", 1},
+        {"127.0.0.1", 0},
+        {"127.9.9.9", 0},
+        {"0.0.0.0", 0},
+        {"169.254.169.254", 0},
+        {"172.32.0.0", 1},
+        {"192.0.2.1", 0},
+        {"198.18.0.1", 0},
+        {"224.0.0.1", 0},
+        {"255.255.255.255", 0},
+        {"::1", 0},
+        {"::", 0},
+        {"fe80::1", 0},
+        {"ff02::1", 0},
+        {"::ffff:127.0.0.1", 0},
+        {"::ffff:10.0.0.1", 0},
+        {"64:ff9b::7f00:1", 0},
+        {"2001:db8::1", 0},
+        {"localhost", 0},
+        {"", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < JF_TEST_COUNT(cases); i++) {
+        if (http_guard_may_be_agreed(cases[i].address) != cases[i].may_be_agreed) {
+            fail_msg("\"%s\"", cases[i].address);
+        }
+    }
+}
+
 static void test_refusal_of_a_port_names_it_and_the_way_out(void **state)
 {
     jf_err_t *err = http_guard_check_url("https://example.org:22/x", *state);
@@ -297,6 +341,7 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_good_urls),
     JF_TEST(test_what_is_no_url_is_refused),
     JF_TEST(test_logins_in_urls_are_refused),
+    JF_TEST(test_what_a_person_may_agree_to),
     JF_TEST(test_refusal_of_a_port_names_it_and_the_way_out),
 };
 

@@ -1,5 +1,7 @@
 #include "jf_test.h"
 
+#include <string.h>
+
 #include "http_url.h"
 
 static void test_what_is_private(void **state)
@@ -110,11 +112,36 @@ static void test_hosts_and_references(void **state)
     assert_null(http_url_resolve("nonsense", "c", *state));
 }
 
+static void test_addresses(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *address; /* or NULL */
+    } cases[] = {
+        {"http://192.0.2.7:8010/x", "192.0.2.7"},
+        {"https://10.0.0.1/", "10.0.0.1"},
+        {"http://[2001:DB8:0::7]:8010/x", "2001:db8::7"},
+        {"http://[::1]/", "::1"},
+        {"http://0x7f.1/", "127.0.0.1"},
+        {"http://example.org/", NULL},
+        {"http://10.0.0.1.example.org/", NULL},
+        {"http://localhost/", NULL},
+        {"nonsense/10.0.0.1", NULL},
+        {"", NULL},
+    };
+
+    for (size_t i = 0; i < JF_TEST_COUNT(cases); i++) {
+        const char *address = http_url_address(cases[i].url, *state);
+        if (!address || !cases[i].address ? address != cases[i].address
+                                          : strcmp(address, cases[i].address) != 0) {
+            fail_msg("\"%s\" is at %s", cases[i].url, address ? address : "none");
+        }
+    }
+}
+
 static const struct CMUnitTest tests[] = {
-    JF_TEST(test_what_is_private),
-    JF_TEST(test_same_origin),
-    JF_TEST(test_links),
-    JF_TEST(test_hosts_and_references),
+    JF_TEST(test_what_is_private),      JF_TEST(test_same_origin), JF_TEST(test_links),
+    JF_TEST(test_hosts_and_references), JF_TEST(test_addresses),
 };
 
 JF_TEST_MAIN(tests)

@@ -85,7 +85,9 @@ const cli_command_t cli_commands[] = {
         .summary = "stay online and download what others announce",
         .details = "Shows each file that somebody announces, asks, and downloads it. Senders of "
                    "requests (jabber:iq:oob) get the answer that fits: done after the complete "
-                   "download, refused, or failed. Ctrl-C ends it.",
+                   "download, refused, or failed. If such a request leads to somebody's own "
+                   "machine, you are asked before it is called on, since it sees the address of "
+                   "this one; it may be in a private network then. Ctrl-C ends it.",
         .run = cmd_receive,
     },
     {

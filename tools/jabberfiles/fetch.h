@@ -9,12 +9,13 @@
 
 typedef struct fetch_t {
     client_t *client;
-    const shared_file_t *file; /**< the URL, and what is claimed about it */
-    int is_as_owner;           /**< a file of the account's own area */
-    const char *output;        /**< path to write to, or NULL: the file's own name, made safe … */
-    const char *directory;     /**< … in this directory */
-    int may_overwrite;         /**< an existing file is replaced; else see is_renaming */
-    int is_renaming; /**< "name-1.ext" if there is a "name.ext"; else JF_ERR_PRECONDITION */
+    const shared_file_t *file;  /**< the URL, and what is claimed about it */
+    int is_as_owner;            /**< a file of the account's own area */
+    const char *agreed_address; /**< as that of a http_request_t */
+    const char *output;    /**< path to write to, or NULL: the file's own name, made safe … */
+    const char *directory; /**< … in this directory */
+    int may_overwrite;     /**< an existing file is replaced; else see is_renaming */
+    int is_renaming;       /**< "name-1.ext" if there is a "name.ext"; else JF_ERR_PRECONDITION */
     apr_int64_t max_size_bytes;      /**< or JF_UNLIMITED */
     apr_interval_time_t max_time_us; /**< or JF_NEVER */
     unsigned char *sha256; /**< fetch_download sets JF_SHA256_BYTES bytes of it, unless NULL */

@@ -137,6 +137,7 @@ apr_table_t *fetch_request_make(http_request_t *request, const char *method, con
         .url = fetch_request_url(fetch->file->url, pool),
         .trust = fetch->is_as_owner || is_of_own_server(fetch) ? HTTP_OWN : HTTP_FOREIGN,
         .is_as_owner = fetch->is_as_owner,
+        .agreed_address = fetch->agreed_address,
         .headers = headers,
     };
     return headers;

@@ -56,6 +56,8 @@ typedef struct http_request_t {
     http_trust_t trust;
     int is_as_owner; /**< with the account's JID and password (Basic); HTTP_OWN, https (or
                         a loopback address) and below account->url only */
+    const char *agreed_address;       /**< HTTP_FOREIGN may lead to this address although the guard
+                                         refuses it, as a person was shown it and agreed; or NULL */
     const apr_table_t *headers;       /**< or NULL */
     const http_body_t *body;          /**< or NULL */
     const http_sink_t *sink;          /**< or NULL: the body is kept in the answer */

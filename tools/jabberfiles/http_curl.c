@@ -113,7 +113,9 @@ static curl_socket_t open_guarded(void *baton, curlsocktype purpose, struct curl
 {
     http_exchange_t *exchange = baton;
     (void)purpose;
-    if (!http_guard_allows_address(&address->addr)) {
+    const char *agreed = exchange->request->agreed_address;
+    int is_agreed = agreed && strcmp(agreed, address_text(address, exchange->scratch)) == 0;
+    if (!is_agreed && !http_guard_allows_address(&address->addr)) {
         exchange->guard_err = jf_err_make(
             JF_ERR_FORBIDDEN, APR_SUCCESS, exchange->pool,
             "%s leads to the private address %s: links do not lead there, unless you say "
@@ -166,6 +168,8 @@ static int set_safety(http_exchange_t *exchange)
         !exchange->http->client->options->allows_private) {
         SET(CURLOPT_OPENSOCKETFUNCTION, open_guarded);
         SET(CURLOPT_OPENSOCKETDATA, exchange);
+        /* Agreed for one file: the connection must not serve the link of somebody else. */
+        SET(CURLOPT_FORBID_REUSE, exchange->request->agreed_address ? 1L : 0L);
     }
     return 1;
 }

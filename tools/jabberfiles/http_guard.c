@@ -1,5 +1,6 @@
 #include "http_guard.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -117,6 +118,26 @@ int http_guard_allows_address(const struct sockaddr *address)
         return allows_ipv6(ipv6.sin6_addr.s6_addr);
     }
     return 0;
+}
+
+/* Private networks: of homes and companies, of providers' customers, and IPv6's unique local. */
+static const network_t ipv4_private[] = {
+    {{10}, 8},
+    {{100, 64}, 10},
+    {{172, 16}, 12},
+    {{192, 168}, 16},
+};
+static const network_t ipv6_private = {{0xfc}, 7};
+
+int http_guard_may_be_agreed(const char *address)
+{
+    unsigned char bytes[IPV6_BYTES];
+    if (inet_pton(AF_INET, address, bytes) == 1) {
+        return allows_ipv4(bytes) ||
+               is_in_any(bytes, ipv4_private, sizeof(ipv4_private) / sizeof(ipv4_private[0]));
+    }
+    return inet_pton(AF_INET6, address, bytes) == 1 &&
+           (allows_ipv6(bytes) || is_in(bytes, &ipv6_private));
 }
 
 /* Services that would be harmed or used by a request that they do not expect: those that browsers

@@ -19,6 +19,13 @@
  */
 int http_guard_allows_address(const struct sockaddr *address);
 
+/**
+ * 1 if a person who is shown this address may allow it: that of a machine in a private network,
+ * where a friend's may well be. Never this machine itself, nor what is link-local: there is nothing
+ * that others could offer, and much that they could use.
+ */
+int http_guard_may_be_agreed(const char *address);
+
 /** 1 for 80, 443, and all from 1024 on but those of well-known services that are no web servers. */
 int http_guard_allows_port(int port);
 

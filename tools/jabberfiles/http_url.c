@@ -81,6 +81,25 @@ int http_url_is_loopback(const char *url)
     return is_loopback;
 }
 
+const char *http_url_address(const char *url, apr_pool_t *pool)
+{
+    CURLU *parsed = parse(url);
+    char *host = parsed ? part(parsed, CURLUPART_HOST, 0) : NULL;
+    int is_bracketed = host && host[0] == '[';
+    const char *bare = is_bracketed ? apr_pstrmemdup(pool, host + 1, strcspn(host + 1, "]")) : host;
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char text[INET6_ADDRSTRLEN];
+    int family = is_bracketed ? AF_INET6 : AF_INET;
+    const char *address = NULL;
+    if (bare && inet_pton(family, bare, bytes) == 1 &&
+        inet_ntop(family, bytes, text, sizeof(text))) {
+        address = apr_pstrdup(pool, text);
+    }
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return address;
+}
+
 static int has_scheme(CURLU *parsed, const char *scheme)
 {
     char *text = part(parsed, CURLUPART_SCHEME, 0);

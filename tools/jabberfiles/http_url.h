@@ -18,6 +18,9 @@ int http_url_is_private(const char *url);
 /** 1 if the host is a loopback address or "localhost". */
 int http_url_is_loopback(const char *url);
 
+/** The host in its canonical form if it is an address and not a name, without brackets; or NULL. */
+const char *http_url_address(const char *url, apr_pool_t *pool);
+
 /** 1 for an absolute http or https URL in printable ASCII, without user or password. */
 int http_url_is_link(const char *url);
 

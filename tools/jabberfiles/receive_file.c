@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "fetch.h"
+#include "http_guard.h"
 #include "http_url.h"
 #include "jf_names.h"
 #include "jf_units.h"
@@ -24,6 +25,7 @@ typedef struct job_t {
     const char *what;                      /* as lines name the file */
     int is_friend;                         /* --auto-from names the sender */
     const char *distrust;                  /* why it is not taken without asking, or NULL */
+    int is_agreed;                         /* the person has said yes to it, knowing its size */
     apr_pool_t *pool;
 } job_t;
 
@@ -218,11 +220,55 @@ static inbox_outcome_t download(const job_t *job)
     return err ? end_with(job, err) : tell_saved(job, path);
 }
 
+/* The machine that an iq says to call on, if the person may decide about that, or NULL. It has an
+ * address and no name, so it is somebody's own and no web server. */
+static const char *machine_of(const job_t *job)
+{
+    const char *address =
+        job->incoming->iq ? http_url_address(job->fetch.file->url, job->pool) : NULL;
+    int is_askable = address && job->distrust && is_person_asked(job) &&
+                     (options_of(job)->allows_private || http_guard_may_be_agreed(address));
+    return is_askable ? address : NULL;
+}
+
+/* Asks before that machine is called on, since its owner then sees our address; what is agreed to
+ * may be in a private network. */
+static jf_err_t *ask_to_call(int *is_yes, job_t *job, const char *address)
+{
+    const shared_file_t *file = job->fetch.file;
+    if (file->description && strcmp(file->description, job->what) != 0) {
+        output_note(job->receive->client, "  text  %s", file->description);
+    }
+    JF_TRY(prompt_confirm(is_yes, job->receive->client,
+                          "Download %s (%s) that %s offers at %s? The machine there will see the "
+                          "address of this one.",
+                          job->what,
+                          file->size_bytes < 0 ? "of unknown size"
+                                               : jf_units_format_bytes(file->size_bytes, job->pool),
+                          job->who, address));
+    if (*is_yes) {
+        job->fetch.agreed_address = address;
+        job->is_agreed = file->size_bytes >= 0;
+    }
+    return NULL;
+}
+
+/* 1 if the person has said yes to just this: the server's words do not differ from the sender's. */
+static int is_as_agreed(const job_t *job)
+{
+    const shared_file_t *file = job->fetch.file;
+    return job->is_agreed && job->seen->size_bytes == file->size_bytes &&
+           strcmp(job->seen->name, save_name_make(job->what, job->pool)) == 0;
+}
+
 /* After the HEAD. */
 static inbox_outcome_t decide(job_t *job)
 {
     apr_int64_t asked_max_bytes = job->fetch.max_size_bytes;
     apr_interval_time_t asked_max_us = job->fetch.max_time_us;
+    if (is_as_agreed(job)) {
+        return download(job);
+    }
     if (!job->distrust || options_of(job)->is_yes) {
         const char *objection = find_objection(job);
         if (!objection) {
@@ -240,6 +286,26 @@ static inbox_outcome_t decide(job_t *job)
         return end_with(job, err);
     }
     return is_yes ? download(job) : tell_declined(job, "you said no");
+}
+
+/* First contact. */
+static inbox_outcome_t call(job_t *job)
+{
+    shared_file_t *seen = NULL;
+    const char *machine = machine_of(job);
+    int is_yes = 1;
+    jf_err_t *err = machine ? ask_to_call(&is_yes, job, machine) : NULL;
+    if (!err && !is_yes) {
+        return tell_declined(job, "you said no");
+    }
+    if (!err) {
+        err = fetch_look(&seen, job->receive->http, &job->fetch, job->pool);
+    }
+    if (err) {
+        return end_with(job, err);
+    }
+    job->seen = seen;
+    return decide(job);
 }
 
 inbox_outcome_t receive_file(receive_t *receive, const incoming_t *incoming,
@@ -271,11 +337,5 @@ inbox_outcome_t receive_file(receive_t *receive, const incoming_t *incoming,
     if (job.distrust && !options->is_yes && !prompt_is_possible()) {
         return tell_declined(&job, job.distrust);
     }
-    shared_file_t *seen = NULL;
-    jf_err_t *err = fetch_look(&seen, receive->http, &job.fetch, job.pool);
-    if (err) {
-        return end_with(&job, err);
-    }
-    job.seen = seen;
-    return decide(&job);
+    return call(&job);
 }

@@ -2,9 +2,10 @@
  * One announced file: shown, looked at, asked about, downloaded.
  *
  * The first contact with the file's host is a HEAD, before the question: so the person sees what
- * the server says and not only what the sender claims. Where there is nobody to ask, and nobody
- * has said beforehand whose files are taken, there is no contact at all: a link must not make this
- * machine call on strangers' behalf, nor tell them its address.
+ * the server says and not only what the sender claims. If an iq offers the file at somebody's own
+ * machine, the question comes first: that contact shows our address to its owner. Where there is
+ * nobody to ask, and nobody has said beforehand whose files are taken, there is no contact at all:
+ * a link must not make this machine call on strangers' behalf, nor tell them its address.
  */
 #ifndef RECEIVE_FILE_H
 #define RECEIVE_FILE_H
