@@ -343,7 +343,7 @@ static void test_files_and_recipients(void **state)
     assert_non_null(file);
     fclose(file);
     jf_err_t *err =
-        cli_split_recipients(&files, &jids, arguments, (int)JF_TEST_COUNT(arguments), *state);
+        cli_split_recipients(&files, &jids, arguments, (int)JF_TEST_COUNT(arguments), 0, *state);
     remove(CONFIG "@there");
     jf_test_ok(err, "split");
     assert_string_equal(joined(files, *state),
@@ -371,11 +371,31 @@ static void test_recipients_that_are_none(void **state)
         apr_array_header_t *files = NULL;
         apr_array_header_t *jids = NULL;
         jf_err_t *err = cli_split_recipients(cases[i].takes_files ? &files : NULL, &jids,
-                                             cases[i].arguments, 2, *state);
+                                             cases[i].arguments, 2, 0, *state);
         jf_test_refused(err, JF_ERR_INVALID, cases[i].arguments[1]);
         if (!strstr(err->text, cases[i].hint)) {
             fail_msg("\"%s\" does not say \"%s\"", err->text, cases[i].hint);
         }
+    }
+}
+
+/* The bare part is prepared, the resource is the client's own word. */
+static void test_recipients_with_resources(void **state)
+{
+    static const char *const good[] = {"a.txt", "B@Example.org/Desk 1/@x", "c@example.org",
+                                       "xmpp:d@example.org/caf%C3%A9"};
+    static const char *const bad[] = {"b@example.org/", "xmpp:b@example.org/%07",
+                                      "xmpp:b@example.org/%ff", "@example.org/x", "xmpp:b/x"};
+    apr_array_header_t *files = NULL;
+    apr_array_header_t *jids = NULL;
+    jf_test_ok(cli_split_recipients(&files, &jids, good, (int)JF_TEST_COUNT(good), 1, *state),
+               "full JIDs");
+    assert_string_equal(joined(files, *state), "a.txt");
+    assert_string_equal(joined(jids, *state),
+                        "b@example.org/Desk 1/@x c@example.org d@example.org/caf\u00E9");
+    for (size_t i = 0; i < JF_TEST_COUNT(bad); i++) {
+        jf_err_t *err = cli_split_recipients(NULL, &jids, &bad[i], 1, 1, *state);
+        jf_test_refused(err, JF_ERR_INVALID, bad[i]);
     }
 }
 
@@ -394,5 +414,6 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_what_lies_in_the_area),
     JF_TEST(test_files_and_recipients),
     JF_TEST(test_recipients_that_are_none),
+    JF_TEST(test_recipients_with_resources),
 };
 JF_TEST_MAIN(tests)

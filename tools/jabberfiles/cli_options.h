@@ -31,6 +31,8 @@ typedef struct options_t {
     const char *message;           /**< --message TEXT */
     apr_interval_time_t expire_us; /**< --expires DURATION, or JF_NEVER */
     int wants_sims;                /**< --sims */
+    int is_direct;                 /**< --direct */
+    const char *listen;            /**< --listen ADDRESS[:PORT], as given */
 
     /* downloads */
     const char *output;              /**< -o, --output FILE */

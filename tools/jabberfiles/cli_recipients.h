@@ -14,10 +14,12 @@
  * and "?join" behind it are taken off.
  * @param files of const char *, each once; NULL: every argument is a recipient.
  * @param jids of const char *, prepared bare JIDs, each once.
+ * @param may_be_full a JID may have a resource, which then stays as it is.
  * @return JF_ERR_INVALID if there is no file, nobody to send to, or no Jabber ID in what should be
  * one
  */
 jf_err_t *cli_split_recipients(apr_array_header_t **files, apr_array_header_t **jids,
-                               const char *const *arguments, int count, apr_pool_t *pool);
+                               const char *const *arguments, int count, int may_be_full,
+                               apr_pool_t *pool);
 
 #endif

@@ -23,7 +23,7 @@ const cli_command_t cli_commands[] = {
         .arguments = "FILE... JID...",
         .least_arguments = 2,
         .most_arguments = -1,
-        .groups = CLI_GROUP_UPLOAD | CLI_GROUP_TELL,
+        .groups = CLI_GROUP_UPLOAD | CLI_GROUP_TELL | CLI_GROUP_DIRECT | CLI_GROUP_ASK,
         .summary = "upload files once and tell everybody the link",
         .details = "Uploads each FILE once, by a slot (XEP-0363) if the account's Jabber server "
                    "offers one, else into the file area, and sends the link to each JID: to a "
@@ -31,7 +31,16 @@ const cli_command_t cli_commands[] = {
                    "What contains \"@\" and is no existing file is a Jabber ID; \"./a@b\" is a "
                    "file, \"xmpp:a@b\" a Jabber ID in any case. A \"-\" is standard input.\n"
                    "For each recipient a line says what became of it: handed to the recipient's "
-                   "server, posted in the room, or refused and why.",
+                   "server, posted in the room, or refused and why.\n"
+                   "With --direct a FILE goes from this machine to the recipient's, if a client "
+                   "of the recipient is online that takes it: this machine serves it by HTTP under "
+                   "a link that nobody can guess, for one receiver, until the recipient's client "
+                   "says that it has it (jabber:iq:oob). Its content is not encrypted on that way, "
+                   "and jabberfiles on the other side compares its SHA-256. As the recipient sees "
+                   "the address of this machine, you are asked before; in a script, --yes says so. "
+                   "To see who is online the account is online meanwhile, too. A JID may "
+                   "name one client, as bob@example.org/desk. If the person there refuses, that "
+                   "is the end of it; if it is not possible or fails, the file is uploaded.",
         .run = cmd_send,
     },
     {

@@ -24,6 +24,7 @@ enum {
     CLI_GROUP_RECEIVE = 1 << 5, /**< waiting for files */
     CLI_GROUP_LOGIN = 1 << 6,   /**< setting up the account */
     CLI_GROUP_ASK = 1 << 7,     /**< questions are asked */
+    CLI_GROUP_DIRECT = 1 << 8,  /**< files go from machine to machine */
 };
 
 typedef struct cli_option_t {

@@ -39,6 +39,8 @@ TAKE_TEXT(name)
 TAKE_TEXT(media_type)
 TAKE_TEXT(message)
 TAKE_FLAG(wants_sims)
+TAKE_FLAG(is_direct)
+TAKE_TEXT(listen)
 TAKE_TEXT(output)
 TAKE_TEXT(directory)
 TAKE_FLAG(is_yes)
@@ -131,6 +133,14 @@ const cli_option_t cli_options[] = {
     {"sims", 0, CLI_NONE, NULL, CLI_GROUP_TELL, "tell it in the manner of XEP-0385, too",
      "For clients that know neither stateless file sharing (XEP-0447) nor jabber:x:oob.",
      take_wants_sims},
+    {"direct", 0, CLI_NONE, NULL, CLI_GROUP_DIRECT,
+     "from this machine to the recipient's, stored nowhere between",
+     "Where that is not possible, or fails, the file is uploaded as without it.", take_is_direct},
+    {"listen", 0, CLI_TEXT, "ADDRESS[:PORT]", CLI_GROUP_DIRECT,
+     "serve at this address of the machine (with --direct)",
+     "The default is the address of the connection to the Jabber server, and any free port. An "
+     "IPv6 address with a port stands in brackets.",
+     take_listen},
     {"output", 'o', CLI_FILE, "FILE", CLI_GROUP_GET, "save as FILE; \"-\" is standard output", NULL,
      take_output},
     {"directory", 'd', CLI_DIR, "DIR", CLI_GROUP_SAVE, "save in DIR (default: the current one)",
@@ -141,8 +151,9 @@ const cli_option_t cli_options[] = {
      take_sha256},
     {"max-size", 0, CLI_TEXT, "SIZE", CLI_GROUP_SAVE, "refuse larger files, as 20M or 1.5G", NULL,
      take_max_size},
-    {"max-time", 0, CLI_TEXT, "DURATION", CLI_GROUP_SAVE, "give up a download after this time",
-     NULL, take_max_time},
+    {"max-time", 0, CLI_TEXT, "DURATION", CLI_GROUP_SAVE | CLI_GROUP_DIRECT,
+     "give up a transfer after this time", "For one file; without it a direct one has a day.",
+     take_max_time},
     {"auto-from", 0, CLI_TEXT, "JID", CLI_GROUP_RECEIVE, "download from this sender without asking",
      "May be given several times. Files above --max-size (100M if it is not given), and those "
      "whose size nobody tells, are not downloaded in this way.",

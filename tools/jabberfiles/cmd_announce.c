@@ -109,7 +109,7 @@ jf_err_t *cmd_announce(client_t *client)
     apr_array_header_t *jids;
     shared_file_t *file;
     JF_TRY(check_url(options->arguments[0], client->pool));
-    JF_TRY(cli_split_recipients(NULL, &jids, options->arguments + 1, options->argument_count - 1,
+    JF_TRY(cli_split_recipients(NULL, &jids, options->arguments + 1, options->argument_count - 1, 0,
                                 client->pool));
     JF_TRY(account_need_jid(client->account));
     JF_TRY(check_is_for_others(client, options->arguments[0]));

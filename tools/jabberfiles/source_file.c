@@ -289,8 +289,7 @@ jf_err_t *source_file_spool(source_file_t *source, client_t *client, apr_pool_t 
                                   status == APR_SUCCESS ? directory : path);
     }
     apr_file_remove(path, pool);
-    output_note(client, "reading %s to its end: the server wants to know the size beforehand",
-                source->path);
+    output_note(client, "reading %s to its end: its size has to be known beforehand", source->path);
     JF_TRY(read_through(source, copy));
     apr_os_file_get(&fd, copy);
     source->fd = fd;

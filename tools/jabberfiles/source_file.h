@@ -29,7 +29,7 @@ jf_err_t *source_file_open(source_file_t **source, client_t *client, const char 
                            apr_pool_t *pool);
 
 /**
- * Copies standard input into a nameless temporary file, for servers that want to know the size
+ * Copies standard input into a nameless temporary file, for whoever wants to know the size
  * beforehand; the size and digest are known afterwards. Nothing to do for other files.
  */
 jf_err_t *source_file_spool(source_file_t *source, client_t *client, apr_pool_t *pool);

@@ -16,6 +16,9 @@
 /** More items of a server are not looked at (XEP-0030 advises so). */
 #define ITEMS_MAX 20
 
+/** More features of a client are not remembered. */
+#define FEATURES_MAX 200
+
 /** How long all of them together may take; and how long one that offers uploads is held back for
  * the sake of those that stand before it in the list. */
 #define ITEMS_US apr_time_from_sec(10)
@@ -249,4 +252,27 @@ jf_err_t *xmpp_disco_has_rooms(int *has_rooms, xmpp_session_t *session, const ch
     *has_rooms = info && has_identity(info, "conference") && has_feature(info, MUC_FEATURE);
     xmpp_stanza_release(answer);
     return NULL;
+}
+
+void xmpp_disco_ask(xmpp_query_t *query, xmpp_session_t *session, const char *jid)
+{
+    xmpp_query_begin(query, session, new_query(session, jid, INFO_NS));
+}
+
+apr_array_header_t *xmpp_disco_features(xmpp_stanza_t *answer, apr_pool_t *pool)
+{
+    xmpp_stanza_t *info = result_of(answer, INFO_NS);
+    if (!info) {
+        return NULL;
+    }
+    apr_array_header_t *features = apr_array_make(pool, 16, sizeof(const char *));
+    xmpp_stanza_t *child = xmpp_stanza_get_children(info);
+    for (; child && features->nelts < FEATURES_MAX; child = xmpp_stanza_get_next(child)) {
+        const char *var =
+            is_element(child, "feature") ? xmpp_stanza_get_attribute(child, "var") : NULL;
+        if (var) {
+            APR_ARRAY_PUSH(features, const char *) = apr_pstrdup(pool, var);
+        }
+    }
+    return features;
 }

@@ -4,6 +4,8 @@
 #ifndef XMPP_DISCO_H
 #define XMPP_DISCO_H
 
+#include <apr_tables.h>
+
 #include "xmpp_session.h"
 
 typedef struct upload_service_t {
@@ -25,5 +27,11 @@ jf_err_t *xmpp_disco_upload_service(upload_service_t **service, xmpp_session_t *
  */
 jf_err_t *xmpp_disco_has_rooms(int *has_rooms, xmpp_session_t *session, const char *domain,
                                apr_pool_t *pool);
+
+/** Asks a client what it can; its answer is for xmpp_disco_features. */
+void xmpp_disco_ask(xmpp_query_t *query, xmpp_session_t *session, const char *jid);
+
+/** The features in an answer, const char * in @a pool, 200 at most; NULL if it is none. */
+apr_array_header_t *xmpp_disco_features(xmpp_stanza_t *answer, apr_pool_t *pool);
 
 #endif

@@ -33,14 +33,6 @@ typedef struct xmpp_trouble_t {
     int is_without_mechanism; /**< none is left that libstrophe knows */
 } xmpp_trouble_t;
 
-/** An iq that waits for its answer. */
-typedef struct xmpp_query_t {
-    const char *id;
-    const char *to; /**< NULL: our account */
-    xmpp_stanza_t *answer;
-    struct xmpp_query_t *next;
-} xmpp_query_t;
-
 typedef struct xmpp_ear_t {
     xmpp_listener_t *listener;
     void *baton;
@@ -59,6 +51,7 @@ struct xmpp_session_t {
     apr_pool_t *connection_pool;
     xmpp_conn_t *conn;
     xmpp_watchdog_t *watchdog; /**< during the login only */
+    int fd;                    /**< of the socket, libstrophe's */
     xmpp_state_t state;
     xmpp_trouble_t trouble;
     const char *jid;
@@ -108,12 +101,6 @@ jf_err_t *xmpp_trouble_of_loss(const xmpp_session_t *session, apr_pool_t *pool);
 
 /** Handles what comes in; a handler of libstrophe. */
 int xmpp_stanza_arrived(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *baton);
-
-/** Sends an iq (and releases it) whose answer will be in query->answer. */
-void xmpp_query_begin(xmpp_query_t *query, xmpp_session_t *session, xmpp_stanza_t *iq);
-
-/** Waits no longer for an answer; one that came remains to be released. */
-void xmpp_query_end(xmpp_query_t *query, xmpp_session_t *session);
 
 /* xmpp_slot.c */
 

@@ -1,5 +1,9 @@
 #include "xmpp_private.h"
 
+#include <errno.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
 #include <apr_strings.h>
 
 #include "jf_jid.h"
@@ -119,6 +123,25 @@ xmpp_ctx_t *xmpp_session_ctx(xmpp_session_t *session)
 const char *xmpp_session_jid(const xmpp_session_t *session)
 {
     return session->jid;
+}
+
+jf_err_t *xmpp_session_local_address(const char **address, const xmpp_session_t *session,
+                                     apr_pool_t *pool)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof(own);
+    char text[NI_MAXHOST];
+    if (session->state != XMPP_ONLINE) {
+        return xmpp_trouble_of_loss(session, pool);
+    }
+    if (getsockname(session->fd, (struct sockaddr *)&own, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&own, length, text, sizeof(text), NULL, 0, NI_NUMERICHOST) !=
+            0) {
+        return jf_err_from_system(errno, pool, "the connection to %s has no address",
+                                  session->domain);
+    }
+    *address = apr_pstrdup(pool, text);
+    return NULL;
 }
 
 const char *xmpp_session_new_id(xmpp_session_t *session)

@@ -37,6 +37,14 @@ xmpp_ctx_t *xmpp_session_ctx(xmpp_session_t *session);
 /** The full JID that the server gave us. */
 const char *xmpp_session_jid(const xmpp_session_t *session);
 
+/**
+ * This machine's address on the way to its Jabber server, numeric, in @a pool: what others can
+ * reach unless there is a translation of addresses between.
+ * @return JF_ERR_UNAVAILABLE if the connection is lost
+ */
+jf_err_t *xmpp_session_local_address(const char **address, const xmpp_session_t *session,
+                                     apr_pool_t *pool);
+
 /** An id for a stanza, never used before in any session; lives as long as the session. */
 const char *xmpp_session_new_id(xmpp_session_t *session);
 
@@ -57,6 +65,22 @@ jf_err_t *xmpp_session_run(xmpp_session_t *session, apr_interval_time_t timeout_
  */
 jf_err_t *xmpp_session_query(xmpp_stanza_t **answer, xmpp_session_t *session, xmpp_stanza_t *iq,
                              apr_interval_time_t timeout_us);
+
+/** An iq that waits for its answer while other things are done; the members are of
+ * xmpp_session_stanza.c, but for the answer. */
+typedef struct xmpp_query_t {
+    const char *id;
+    const char *to;        /**< NULL: our account */
+    xmpp_stanza_t *answer; /**< NULL until it has come; as that of xmpp_session_query */
+    struct xmpp_query_t *next;
+} xmpp_query_t;
+
+/** Sends an iq (and releases it) whose answer will be in query->answer. To be ended by
+ * xmpp_query_end. */
+void xmpp_query_begin(xmpp_query_t *query, xmpp_session_t *session, xmpp_stanza_t *iq);
+
+/** Waits no longer for an answer; one that came remains to be released by the caller. */
+void xmpp_query_end(xmpp_query_t *query, xmpp_session_t *session);
 
 /** Called for each message, presence and iq, also for answers that no xmpp_session_query waits for.
  * Must not wait for anything itself. @return 1 if it was taken */

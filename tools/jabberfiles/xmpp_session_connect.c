@@ -35,6 +35,7 @@ static int socket_made(xmpp_conn_t *conn, void *socket)
     if (!xmpp_watchdog_set_socket(connecting->watchdog, fd)) {
         return -1;
     }
+    connecting->fd = fd;
     xmpp_sockopt_cb_keepalive(conn,
                               socket); /* without it a connection that broke is noticed later */
     return 0;
