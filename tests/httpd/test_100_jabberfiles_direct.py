@@ -43,6 +43,7 @@ class Sender:
         self.tool = Tool(env, directory / "alice", **pair.variables(self.alice))
         self.tool.configure(connect=f"127.0.0.1:{pair.xmpp.ports['c2s']}", ca=pair.ca)
         self.write("notes.bin", CONTENT)
+        self._to = f"{self.bob.jid}/desk"
 
     def write(self, name, content):
         (self.tool.home / name).write_bytes(content)
@@ -53,10 +54,12 @@ class Sender:
         return DirectPeer(self.pair.xmpp, self.bob, fetch)
 
     def befriend(self, peer):
+        """From now on the client is seen, and need not be named."""
         befriend(self.pair.xmpp, self.alice, peer)
+        self._to = self.bob.jid
 
     def arguments(self, *more, file="notes.bin", to=None, is_yes=True):
-        return ("send", "--direct", *(["--yes"] if is_yes else []), *more, file, to or self.bob.jid)
+        return ("send", "--direct", *(["--yes"] if is_yes else []), *more, file, to or self._to)
 
     def start(self, *more, **options):
         return self.tool.start("--json", *self.arguments(*more, **options))
@@ -190,7 +193,7 @@ def test_standard_input_goes_directly_too(sender):
 
 def test_a_client_that_is_named_need_not_show_its_presence(sender):
     with sender.peer(ask) as peer:
-        told = sender.send("--message", "as promised", to=f"{sender.bob.jid}/desk")
+        told = sender.send("--message", "as promised")
     assert states(told) == [("begun", "serve"), ("done", "serve")]
     request = peer.stanzas[0]
     assert request["oob_transfer"]["desc"] == "as promised"
@@ -263,7 +266,6 @@ def test_what_the_person_there_refuses_is_not_uploaded(each_sender):
         raise XMPPError("not-acceptable", etype="modify")
 
     with each_sender.peer(refuse) as peer:
-        each_sender.befriend(peer)
         told = each_sender.send(code=REFUSED)
     assert states(told) == [("begun", "serve"), ("declined", "serve")]
     assert told[-1]["type"] == "direct"
@@ -282,7 +284,6 @@ def test_what_fails_is_uploaded(each_sender):
 
 def test_who_says_done_without_having_fetched_gets_the_link(sender):
     with sender.peer(lambda url: ask(url, "HEAD")) as peer:
-        sender.befriend(peer)
         told = sender.send()
         arrives_by_upload(sender, peer, told)
     assert states(told) == [("begun", "serve"), ("failed", "serve")]
@@ -307,7 +308,7 @@ def test_who_goes_offline_gets_the_link(each_sender):
 def test_a_stranger_who_goes_offline_is_missed(sender):
     """Nobody tells us, so the client is asked now and then whether it is there."""
     with sender.peer() as peer:
-        running = sender.start(to=f"{sender.bob.jid}/desk")
+        running = sender.start()
         with running:
             peer.wait_for_url()
             peer.leave()
@@ -317,7 +318,6 @@ def test_a_stranger_who_goes_offline_is_missed(sender):
 
 def test_who_stalls_gets_the_link(sender):
     with sender.peer() as peer:
-        sender.befriend(peer)
         running = sender.start("--max-time", "2", file=sender.write("slow", CONTENT * 30))
         with running, socket.socket() as stalled:
             parts = urlsplit(peer.wait_for_url())
@@ -333,7 +333,6 @@ def test_who_stalls_gets_the_link(sender):
 def test_a_file_that_changes_is_not_given_out(sender):
     """What comes of it must not look complete, and nobody is told of it in another way."""
     with sender.peer() as peer:
-        sender.befriend(peer)
         running = sender.start()
         with running:
             url = peer.wait_for_url()
@@ -348,7 +347,6 @@ def test_a_file_that_changes_is_not_given_out(sender):
 
 def test_an_interrupt_closes_the_door(sender):
     with sender.peer() as peer:
-        sender.befriend(peer)
         running = sender.start()
         with running:
             url = peer.wait_for_url()
@@ -358,6 +356,24 @@ def test_an_interrupt_closes_the_door(sender):
             ask(url)
 
 
+def test_an_interrupt_breaks_what_flows(sender):
+    """The end must not look like that of the file."""
+    sender.write("slow", CONTENT * 30)
+    with sender.peer() as peer, socket.socket() as slow, \
+            sender.tool.on_terminal(*sender.arguments(file="slow")) as terminal:
+        parts = urlsplit(peer.wait_for_url())
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(SECONDS_MAX)
+        slow.connect((parts.hostname, parts.port))
+        slow.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        terminal.expect("%").type(INTERRUPT)
+        assert terminal.finish().code == INTERRUPTED
+        broken = http.client.HTTPResponse(slow)
+        broken.begin()
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            broken.read()
+
+
 @pytest.mark.parametrize("is_friend, reason", [(True, "no client of the recipient"),
                                                (False, "bob@example.org/desk")])
 def test_where_it_is_not_possible_it_is_uploaded(sender, is_friend, reason):
@@ -365,7 +381,7 @@ def test_where_it_is_not_possible_it_is_uploaded(sender, is_friend, reason):
         if is_friend:
             sender.befriend(peer)
             peer.forget_files()
-        told = sender.send()
+        told = sender.send(to=sender.bob.jid)
         arrives_by_upload(sender, peer, told)
     assert states(told) == [("left", None)]
     assert reason in told[0]["reason"]
@@ -379,7 +395,7 @@ def test_where_it_is_not_possible_it_is_uploaded(sender, is_friend, reason):
 def served(sender):
     """The link of notes.bin while it is served, the client that was asked, and the sender."""
     with sender.peer() as peer:
-        with sender.start(to=f"{sender.bob.jid}/desk") as running:
+        with sender.start() as running:
             begun(running)
             yield peer.wait_for_url(), peer, running
 
@@ -466,14 +482,12 @@ def test_where_it_listens_can_be_said(sender, address):
         probe.bind(("127.0.0.9", 0))
         port = probe.getsockname()[1]
     with sender.peer(lambda url: ask(url, source="" if "[" in url else "127.0.0.1")) as peer:
-        sender.befriend(peer)
         sender.send("--listen", f"{address}:{port}")
     assert peer.urls[0].startswith(f"http://{address}:{port}/")
 
 
 def test_an_address_of_others_fails_and_the_file_is_uploaded(sender):
     with sender.peer() as peer:
-        sender.befriend(peer)
         told = sender.send("--listen", "192.0.2.7")
         arrives_by_upload(sender, peer, told)
     assert "--listen" in [each for each in told if each.get("state") == "failed"][0]["reason"]
@@ -496,7 +510,6 @@ def test_an_address_without_direct_makes_no_sense(sender):
 
 def test_without_anybody_to_ask_the_address_is_not_shown(sender):
     with sender.peer() as peer:
-        sender.befriend(peer)
         told = sender.send(is_yes=False)
         arrives_by_upload(sender, peer, told)
     assert states(told) == [("left", None)]
@@ -506,7 +519,6 @@ def test_without_anybody_to_ask_the_address_is_not_shown(sender):
 
 def test_a_person_who_agrees_shows_the_address(sender):
     with sender.peer(ask) as peer:
-        sender.befriend(peer)
         with sender.tool.on_terminal(*sender.arguments(is_yes=False)) as terminal:
             terminal.answer(f"{sender.bob.jid}/desk will see the address of this machine, "
                             "127.0.0.1. Show it? [y/N] ", "y")
@@ -516,7 +528,6 @@ def test_a_person_who_agrees_shows_the_address(sender):
 
 def test_a_person_who_does_not_agree_sends_in_another_way(sender):
     with sender.peer() as peer:
-        sender.befriend(peer)
         with sender.tool.on_terminal(*sender.arguments(is_yes=False)) as terminal:
             terminal.answer("Show it? [y/N] ", "n").expect("https://").expect("handed to")
             assert terminal.finish().code == DONE

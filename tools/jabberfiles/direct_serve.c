@@ -54,22 +54,28 @@ static xmpp_stanza_t *make_request(const serving_t *serving)
                                       message && *message ? message : direct->source->name);
 }
 
+/* Notes that bytes flow. */
+static void note_flow(serving_t *serving)
+{
+    apr_int64_t sent_bytes = serve_http_sent_bytes(serving->server);
+    if (sent_bytes != serving->sent_bytes) {
+        serving->sent_bytes = sent_bytes;
+        serving->moved_us = apr_time_now();
+        direct_peer_is_alive(serving->direct->peer);
+    }
+}
+
 /* Until the first byte there is only a person who thinks about it. */
 static void show_progress(serving_t *serving)
 {
-    const direct_t *direct = serving->direct;
-    apr_int64_t sent_bytes = serve_http_sent_bytes(serving->server);
-    if (sent_bytes == serving->sent_bytes) {
-        return;
+    const source_file_t *source = serving->direct->source;
+    if (!serving->progress && serving->sent_bytes > 0) {
+        serving->progress = progress_begin(serving->direct->client, source->name,
+                                           source->size_bytes, serving->direct->pool);
     }
-    if (!serving->progress) {
-        serving->progress = progress_begin(direct->client, direct->source->name,
-                                           direct->source->size_bytes, direct->pool);
+    if (serving->progress) {
+        progress_update(serving->progress, serve_http_reached_bytes(serving->server));
     }
-    serving->sent_bytes = sent_bytes;
-    serving->moved_us = apr_time_now();
-    direct_peer_is_alive(direct->peer);
-    progress_update(serving->progress, serve_http_reached_bytes(serving->server));
 }
 
 /* ---- what comes of it ---- */
@@ -116,6 +122,7 @@ static jf_err_t *serve(direct_result_t *result, serving_t *serving)
     serving->moved_us = apr_time_now();
     while (!serving->query.answer && !end) {
         JF_TRY(serve_http_run(serving->server, ROUND_US));
+        note_flow(serving);
         show_progress(serving);
         jf_err_t *err = xmpp_session_run(serving->direct->session, 0);
         if (err && !serving->query.answer) {
