@@ -99,8 +99,14 @@ expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
 expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take*" \
     "$(matching "$tools" '/jabberfiles/' '^microhttpd[.]h$' |
         grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_' || :)"
+    "$(matching "$tools" '/(http|fetch|part_file|save_name|source_file)[._]' '^(strophe|xmpp_.*)[.]h$')"
+expect_none "in socketstreamer, what moves bytes knows nothing of who may have it moved" \
+    "$(matching "$tools" '/socketstreamer/relay_' '^(strophe|service_.*|xmpp_.*|tool_.*)[.]h$')"
+expect_none "in socketstreamer, libstrophe is the business of the component and of stanzas" \
+    "$(matching "$tools" '/socketstreamer/' '^strophe[.]h$' |
+        grep -v '^tools/socketstreamer/service_\(component\|stanza\)[.]' || :)"
 expect_none "what all tools share knows none of them" \
-    "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|http|xmpp)[._]')"
+    "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|http|relay|service|xmpp)[._]')"
 expect_none "SQLite is the ledger's business" \
     "$(matching "$all" '/mod_' '^(sqlite3|jf_sqlite|jf_schema)[.]h$')"
 expect_none "private headers stay with their files" \
