@@ -99,7 +99,6 @@ expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
 expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take*" \
     "$(matching "$tools" '/jabberfiles/' '^microhttpd[.]h$' |
         grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_' || :)"
-    "$(matching "$tools" '/(http|fetch|part_file|save_name|source_file)[._]' '^(strophe|xmpp_.*)[.]h$')"
 expect_none "in socketstreamer, what moves bytes knows nothing of who may have it moved" \
     "$(matching "$tools" '/socketstreamer/relay_' '^(strophe|service_.*|xmpp_.*|tool_.*)[.]h$')"
 expect_none "in socketstreamer, libstrophe is the business of the component and of stanzas" \

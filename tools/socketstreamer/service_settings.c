@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "jf_jid.h"
@@ -42,7 +43,9 @@ static jf_err_t *set_count(service_config_t *config, const service_setting_t *se
     apr_int64_t count = apr_strtoi64(value, &end, 10);
     (void)directory;
     if (*end != '\0' || strspn(value, "0123456789") == 0 || count < 1 || count > APR_INT32_MAX) {
-        return refuse(pool, "a number of streams from 1 on is wanted");
+        return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool,
+                           "\"%.80s\" is not valid: a number of streams is wanted, from 1 on",
+                           apr_pescape_echo(pool, value, 1));
     }
     *(apr_int64_t *)field_of(config, setting) = count;
     return NULL;
