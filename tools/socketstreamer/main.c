@@ -12,6 +12,9 @@
 #include "service_daemon.h"
 #include "tool_stdio.h"
 
+/* As the manual and the unit of systemd have it, whatever the prefix. */
+#define DEFAULT_CONFIG "/etc/jabberfiles/socketstreamer.conf"
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 typedef struct options_t {
@@ -22,7 +25,7 @@ typedef struct options_t {
 static const char usage_text[] =
     "usage: socketstreamer [--config FILE] [--check]\n"
     "\n"
-    "  --config FILE  the configuration (default: " STREAMER_CONFIG ")\n"
+    "  --config FILE  the configuration (default: " DEFAULT_CONFIG ")\n"
     "  --check        only say whether the configuration is right\n"
     "  --help         print this help\n"
     "  --version      print the version\n"
@@ -65,7 +68,7 @@ static int run_daemon(int argc, char **argv, apr_pool_t *pool)
         {"version", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
-    options_t options = {.config_path = STREAMER_CONFIG};
+    options_t options = {.config_path = DEFAULT_CONFIG};
     int code;
     while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (code) {

@@ -72,14 +72,21 @@ jf_err_t *relay_address_parse(relay_address_t *address, const char *text, int po
     return is_set ? NULL : refuse(text, pool);
 }
 
+/** Where the bytes of the address are. @param length set to how many. */
+static const void *bytes_of(const relay_address_t *address, size_t *length)
+{
+    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)&address->socket;
+    const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)&address->socket;
+    int is_ipv6 = address->socket.ss_family == AF_INET6;
+    *length = is_ipv6 ? sizeof(ipv6->sin6_addr) : sizeof(ipv4->sin_addr);
+    return is_ipv6 ? (const void *)&ipv6->sin6_addr : (const void *)&ipv4->sin_addr;
+}
+
 const char *relay_address_host(const relay_address_t *address, apr_pool_t *pool)
 {
     char text[INET6_ADDRSTRLEN] = "";
-    const void *bytes =
-        address->socket.ss_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)&address->socket)->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)&address->socket)->sin_addr;
-    inet_ntop(address->socket.ss_family, bytes, text, sizeof(text));
+    size_t length;
+    inet_ntop(address->socket.ss_family, bytes_of(address, &length), text, sizeof(text));
     return apr_pstrdup(pool, text);
 }
 
@@ -95,6 +102,16 @@ const char *relay_address_text(const relay_address_t *address, apr_pool_t *pool)
     const char *format = address->socket.ss_family == AF_INET6 ? "[%s]:%d" : "%s:%d";
     return apr_psprintf(pool, format, relay_address_host(address, pool),
                         relay_address_port(address));
+}
+
+int relay_address_is_same(const relay_address_t *a, const relay_address_t *b)
+{
+    size_t a_length;
+    size_t b_length;
+    const void *a_bytes = bytes_of(a, &a_length);
+    const void *b_bytes = bytes_of(b, &b_length);
+    return a_length == b_length && memcmp(a_bytes, b_bytes, a_length) == 0 &&
+           relay_address_port(a) == relay_address_port(b);
 }
 
 int relay_address_is_any(const relay_address_t *address)

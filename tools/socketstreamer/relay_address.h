@@ -29,6 +29,9 @@ int relay_address_port(const relay_address_t *address);
 /** As relay_address_parse reads it, in @a pool. */
 const char *relay_address_text(const relay_address_t *address, apr_pool_t *pool);
 
+/** 1 if both are the same address and port. */
+int relay_address_is_same(const relay_address_t *a, const relay_address_t *b);
+
 /** 1 if it stands for all addresses of the machine. */
 int relay_address_is_any(const relay_address_t *address);
 

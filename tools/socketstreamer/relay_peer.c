@@ -34,7 +34,7 @@ void relay_peer_leave(relay_peer_t *peer, relay_loss_t loss)
 {
     relay_streams_t *streams = peer->streams;
     relay_stream_t *stream = peer->stream;
-    APR_RING_REMOVE(peer, patience_link);
+    TAILQ_REMOVE(&streams->patience, peer, patience_link);
     if (stream) {
         int side = stream->peers[RELAY_TARGET] == peer ? RELAY_TARGET : RELAY_REQUESTER;
         stream->peers[side] = NULL;
@@ -222,7 +222,7 @@ void relay_streams_take(relay_streams_t *streams, int fd)
     streams->counts.connections++;
     streams->counts.unmatched++;
     relay_streams_mind_time(streams);
-    APR_RING_INSERT_TAIL(&streams->patience, peer, relay_peer_t, patience_link);
+    TAILQ_INSERT_TAIL(&streams->patience, peer, patience_link);
     if (event_assign(&peer->event, streams->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST,
                      on_ready, peer) != 0 ||
         event_add(&peer->event, NULL) != 0) {

@@ -5,7 +5,8 @@
 #ifndef RELAY_PRIVATE_H
 #define RELAY_PRIVATE_H
 
-#include <apr_ring.h>
+#include <sys/queue.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -19,8 +20,8 @@ typedef struct relay_stream_t relay_stream_t;
 /** One connection. */
 typedef struct relay_peer_t {
     struct event event; /**< edge-triggered: added once, never changed */
-    APR_RING_ENTRY(relay_peer_t) queue_link;
-    APR_RING_ENTRY(relay_peer_t) patience_link;
+    TAILQ_ENTRY(relay_peer_t) queue_link;
+    TAILQ_ENTRY(relay_peer_t) patience_link;
     relay_streams_t *streams;
     relay_stream_t *stream; /**< NULL until it has named its hash */
     relay_end_t end;
@@ -35,8 +36,8 @@ struct relay_stream_t {
     unsigned char hash[RELAY_HASH_BYTES];
     relay_peer_t *peers[RELAY_SIDES]; /**< while it waits, the second or both may be NULL */
     apr_uint64_t number;              /**< 0 until it is active; then all below counts */
-    APR_RING_ENTRY(relay_stream_t) idle_link;
-    APR_RING_ENTRY(relay_stream_t) age_link;
+    TAILQ_ENTRY(relay_stream_t) idle_link;
+    TAILQ_ENTRY(relay_stream_t) age_link;
     relay_user_t *user;
     char *jids[RELAY_SIDES];
     apr_time_t begun_us;
@@ -44,8 +45,8 @@ struct relay_stream_t {
     int closer; /**< the side that closed first, or -1 */
 };
 
-APR_RING_HEAD(relay_peer_ring, relay_peer_t);
-APR_RING_HEAD(relay_stream_ring, relay_stream_t);
+TAILQ_HEAD(relay_peer_ring, relay_peer_t);
+TAILQ_HEAD(relay_stream_ring, relay_stream_t);
 
 struct relay_streams_t {
     struct event_base *base;

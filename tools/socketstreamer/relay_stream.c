@@ -31,12 +31,12 @@ void relay_stream_begin(relay_streams_t *streams, relay_stream_t *stream, const 
     user->streams++;
     streams->counts.waiting--;
     streams->counts.active++;
-    APR_RING_INSERT_TAIL(&streams->idle, stream, relay_stream_t, idle_link);
-    APR_RING_INSERT_TAIL(&streams->age, stream, relay_stream_t, age_link);
+    TAILQ_INSERT_TAIL(&streams->idle, stream, idle_link);
+    TAILQ_INSERT_TAIL(&streams->age, stream, age_link);
     for (int side = 0; side < RELAY_SIDES; side++) {
         relay_peer_t *peer = stream->peers[side];
         stream->jids[side] = relay_memory_copy(jids[side]);
-        APR_RING_REMOVE(peer, patience_link);
+        TAILQ_REMOVE(&streams->patience, peer, patience_link);
         peer->end.is_readable = 1;
         peer->end.is_writable = 1;
     }
@@ -71,8 +71,8 @@ void relay_stream_end(relay_streams_t *streams, relay_stream_t *stream, relay_ca
     report(streams, stream, cause, side);
     streams->counts.ended[cause]++;
     streams->counts.active--;
-    APR_RING_REMOVE(stream, idle_link);
-    APR_RING_REMOVE(stream, age_link);
+    TAILQ_REMOVE(&streams->idle, stream, idle_link);
+    TAILQ_REMOVE(&streams->age, stream, age_link);
     for (int i = 0; i < RELAY_SIDES; i++) {
         /* A break is passed on as a break: half a file must not look like a whole one. */
         relay_peer_close(stream->peers[i], cause == RELAY_BROKEN);
@@ -164,8 +164,8 @@ static apr_int64_t progress(const relay_stream_t *stream)
 static void note_movement(relay_streams_t *streams, relay_stream_t *stream)
 {
     stream->moved_us = relay_now_us();
-    APR_RING_REMOVE(stream, idle_link);
-    APR_RING_INSERT_TAIL(&streams->idle, stream, relay_stream_t, idle_link);
+    TAILQ_REMOVE(&streams->idle, stream, idle_link);
+    TAILQ_INSERT_TAIL(&streams->idle, stream, idle_link);
 }
 
 void relay_stream_run(relay_streams_t *streams, relay_stream_t *stream)

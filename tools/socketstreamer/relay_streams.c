@@ -68,7 +68,7 @@ void relay_streams_queue(relay_streams_t *streams, relay_peer_t *peer)
     }
     peer->is_queued = 1;
     streams->queued++;
-    APR_RING_INSERT_TAIL(&streams->queue, peer, relay_peer_t, queue_link);
+    TAILQ_INSERT_TAIL(&streams->queue, peer, queue_link);
     if (!event_pending(streams->queue_event, EV_TIMEOUT, NULL)) {
         event_add(streams->queue_event, &at_once);
     }
@@ -79,13 +79,13 @@ void relay_streams_unqueue(relay_streams_t *streams, relay_peer_t *peer)
     if (peer->is_queued) {
         peer->is_queued = 0;
         streams->queued--;
-        APR_RING_REMOVE(peer, queue_link);
+        TAILQ_REMOVE(&streams->queue, peer, queue_link);
     }
 }
 
 static relay_peer_t *take_from_queue(relay_streams_t *streams)
 {
-    relay_peer_t *peer = APR_RING_FIRST(&streams->queue);
+    relay_peer_t *peer = TAILQ_FIRST(&streams->queue);
     relay_streams_unqueue(streams, peer);
     return peer;
 }
@@ -111,8 +111,8 @@ static int is_over(apr_time_t since_us, apr_interval_time_t limit_us, apr_time_t
 
 static void end_patience(relay_streams_t *streams, apr_time_t now_us)
 {
-    while (!APR_RING_EMPTY(&streams->patience, relay_peer_t, patience_link)) {
-        relay_peer_t *peer = APR_RING_FIRST(&streams->patience);
+    while (!TAILQ_EMPTY(&streams->patience)) {
+        relay_peer_t *peer = TAILQ_FIRST(&streams->patience);
         if (!is_over(peer->connected_us, streams->limits.activation_us, now_us)) {
             return;
         }
@@ -123,8 +123,8 @@ static void end_patience(relay_streams_t *streams, apr_time_t now_us)
 
 static void end_idle(relay_streams_t *streams, apr_time_t now_us)
 {
-    while (!APR_RING_EMPTY(&streams->idle, relay_stream_t, idle_link)) {
-        relay_stream_t *stream = APR_RING_FIRST(&streams->idle);
+    while (!TAILQ_EMPTY(&streams->idle)) {
+        relay_stream_t *stream = TAILQ_FIRST(&streams->idle);
         if (!is_over(stream->moved_us, streams->limits.idle_us, now_us)) {
             return;
         }
@@ -134,8 +134,8 @@ static void end_idle(relay_streams_t *streams, apr_time_t now_us)
 
 static void end_old(relay_streams_t *streams, apr_time_t now_us)
 {
-    while (!APR_RING_EMPTY(&streams->age, relay_stream_t, age_link)) {
-        relay_stream_t *stream = APR_RING_FIRST(&streams->age);
+    while (!TAILQ_EMPTY(&streams->age)) {
+        relay_stream_t *stream = TAILQ_FIRST(&streams->age);
         if (!is_over(stream->begun_us, streams->limits.total_us, now_us)) {
             return;
         }
@@ -176,16 +176,22 @@ relay_streams_t *relay_streams_create(struct event_base *base, const relay_limit
     streams->observer = *observer;
     streams->pipes = relay_pipes_create(PIPES_MAX);
     streams->users = relay_users_create();
-    APR_RING_INIT(&streams->patience, relay_peer_t, patience_link);
-    APR_RING_INIT(&streams->idle, relay_stream_t, idle_link);
-    APR_RING_INIT(&streams->age, relay_stream_t, age_link);
-    APR_RING_INIT(&streams->queue, relay_peer_t, queue_link);
+    TAILQ_INIT(&streams->patience);
+    TAILQ_INIT(&streams->idle);
+    TAILQ_INIT(&streams->age);
+    TAILQ_INIT(&streams->queue);
     streams->queue_event = evtimer_new(base, run_queue, streams);
     streams->tick = event_new(base, -1, EV_PERSIST, on_tick, streams);
     if (!streams->queue_event || !streams->tick) {
         abort();
     }
     return streams;
+}
+
+apr_int64_t relay_streams_descriptors(apr_int64_t streams)
+{
+    apr_int64_t pipes = 2 * streams < PIPES_MAX ? 2 * streams : PIPES_MAX;
+    return 2 * streams + 2 * pipes;
 }
 
 static void ignore_report(void *baton, const relay_report_t *report)
@@ -222,11 +228,10 @@ void relay_streams_destroy(relay_streams_t *streams)
 void relay_streams_set_limits(relay_streams_t *streams, const relay_limits_t *limits)
 {
     int is_new_pace = limits->rate_bytes_per_s != streams->limits.rate_bytes_per_s;
-    relay_stream_t *stream;
+    const relay_stream_t *stream;
     streams->limits = *limits;
     if (is_new_pace) {
-        APR_RING_FOREACH(stream, &streams->age, relay_stream_t, age_link)
-        {
+        for (stream = TAILQ_FIRST(&streams->age); stream; stream = TAILQ_NEXT(stream, age_link)) {
             relay_stream_pace(streams, stream);
         }
     }
@@ -242,16 +247,16 @@ void relay_streams_tell_if_drained(relay_streams_t *streams)
 void relay_streams_drain(relay_streams_t *streams)
 {
     streams->is_draining = 1;
-    while (!APR_RING_EMPTY(&streams->patience, relay_peer_t, patience_link)) {
-        relay_peer_leave(APR_RING_FIRST(&streams->patience), RELAY_SHUT);
+    while (!TAILQ_EMPTY(&streams->patience)) {
+        relay_peer_leave(TAILQ_FIRST(&streams->patience), RELAY_SHUT);
     }
     relay_streams_tell_if_drained(streams);
 }
 
 void relay_streams_end_all(relay_streams_t *streams)
 {
-    while (!APR_RING_EMPTY(&streams->age, relay_stream_t, age_link)) {
-        relay_stream_end(streams, APR_RING_FIRST(&streams->age), RELAY_DRAINED, 0);
+    while (!TAILQ_EMPTY(&streams->age)) {
+        relay_stream_end(streams, TAILQ_FIRST(&streams->age), RELAY_DRAINED, 0);
     }
 }
 

@@ -106,6 +106,10 @@ apr_time_t relay_now_us(void);
 relay_streams_t *relay_streams_create(struct event_base *base, const relay_limits_t *limits,
                                       const relay_observer_t *observer);
 
+/** How many files so many streams may have open: connections, and pipes while bytes wait in them.
+ */
+apr_int64_t relay_streams_descriptors(apr_int64_t streams);
+
 /** Closes everything without telling anybody. */
 void relay_streams_destroy(relay_streams_t *streams);
 

@@ -8,7 +8,7 @@
 #include "relay_memory.h"
 
 struct relay_users_t {
-    APR_RING_HEAD(relay_user_ring, relay_user_t) all;
+    TAILQ_HEAD(relay_user_ring, relay_user_t) all;
     /* tsearch(3), a balanced tree: whatever names strangers choose, it does not become slow. */
     void *by_jid;
     apr_time_t day_end_us;
@@ -24,22 +24,22 @@ static int compare_jids(const void *a, const void *b)
 relay_users_t *relay_users_create(void)
 {
     relay_users_t *users = relay_memory_get(sizeof(*users));
-    APR_RING_INIT(&users->all, relay_user_t, link);
+    TAILQ_INIT(&users->all);
     return users;
 }
 
 static void remove_user(relay_users_t *users, relay_user_t *user)
 {
     tdelete(user, &users->by_jid, compare_jids);
-    APR_RING_REMOVE(user, link);
+    TAILQ_REMOVE(&users->all, user, link);
     free(user->jid);
     free(user);
 }
 
 void relay_users_destroy(relay_users_t *users)
 {
-    while (!APR_RING_EMPTY(&users->all, relay_user_t, link)) {
-        remove_user(users, APR_RING_FIRST(&users->all));
+    while (!TAILQ_EMPTY(&users->all)) {
+        remove_user(users, TAILQ_FIRST(&users->all));
     }
     free(users);
 }
@@ -51,7 +51,7 @@ static relay_user_t *add_user(relay_users_t *users, const char *jid)
     if (!tsearch(user, &users->by_jid, compare_jids)) {
         abort();
     }
-    APR_RING_INSERT_TAIL(&users->all, user, relay_user_t, link);
+    TAILQ_INSERT_TAIL(&users->all, user, link);
     return user;
 }
 
@@ -75,9 +75,9 @@ void relay_users_tell_time(relay_users_t *users, apr_time_t now_us)
         return;
     }
     users->day_end_us = jf_period_end(JF_PERIOD_DAY, now_us);
-    relay_user_t *user = APR_RING_FIRST(&users->all);
-    while (user != APR_RING_SENTINEL(&users->all, relay_user_t, link)) {
-        relay_user_t *next = APR_RING_NEXT(user, link);
+    relay_user_t *user = TAILQ_FIRST(&users->all);
+    while (user) {
+        relay_user_t *next = TAILQ_NEXT(user, link);
         user->day_bytes = 0;
         relay_users_forget(users, user);
         user = next;

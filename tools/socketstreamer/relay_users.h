@@ -8,14 +8,15 @@
 #ifndef RELAY_USERS_H
 #define RELAY_USERS_H
 
-#include <apr_ring.h>
+#include <sys/queue.h>
+
 #include <apr_time.h>
 
 typedef struct relay_user_t {
-    APR_RING_ENTRY(relay_user_t) link; /**< of all users */
-    char *jid;                         /**< bare and prepared */
-    int streams;                       /**< active ones; whoever makes and ends them counts */
-    apr_int64_t day_bytes;             /**< both directions, in streams that have ended or not */
+    TAILQ_ENTRY(relay_user_t) link; /**< of all users */
+    char *jid;                      /**< bare and prepared */
+    int streams;                    /**< active ones; whoever makes and ends them counts */
+    apr_int64_t day_bytes;          /**< both directions, in streams that have ended or not */
 } relay_user_t;
 
 typedef struct relay_users_t relay_users_t;

@@ -351,8 +351,7 @@ jf_err_t *service_component_create(service_component_t **component_out,
 static int is_same(const service_login_t *a, const service_login_t *b)
 {
     return strcmp(a->component, b->component) == 0 && strcmp(a->secret, b->secret) == 0 &&
-           a->server.length == b->server.length &&
-           memcmp(&a->server.socket, &b->server.socket, a->server.length) == 0;
+           relay_address_is_same(&a->server, &b->server);
 }
 
 void service_component_set_login(service_component_t *component, const service_login_t *login)

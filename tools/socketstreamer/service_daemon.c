@@ -22,8 +22,8 @@
 #include "service_sockets.h"
 #include "service_stanza.h"
 
-/* Beside the connections: pipes, which come and go, and a few sockets. */
-#define OTHER_DESCRIPTORS 256
+/* Beside those of streams: sockets to listen, the Jabber server, the log, the counters. */
+#define OTHER_DESCRIPTORS 64
 
 /* How often it is logged that no connection can be accepted. */
 #define PAUSE_LOG_US apr_time_from_sec(60)
@@ -205,7 +205,7 @@ static apr_array_header_t *list_hosts(const daemon_t *daemon, const service_conf
 static int is_metrics_same(const service_config_t *a, const service_config_t *b)
 {
     return a && a->has_metrics == b->has_metrics &&
-           memcmp(&a->metrics, &b->metrics, sizeof(a->metrics)) == 0;
+           (!a->has_metrics || relay_address_is_same(&a->metrics, &b->metrics));
 }
 
 static jf_err_t *set_metrics(daemon_t *daemon, const service_config_t *config, apr_pool_t *pool)
@@ -240,7 +240,7 @@ static jf_err_t *set_sockets(daemon_t *daemon, const service_config_t *config, a
 static void check_descriptors(const service_config_t *config)
 {
     struct rlimit limit = {0, 0};
-    apr_int64_t wanted = 2 * config->limits.streams + OTHER_DESCRIPTORS;
+    apr_int64_t wanted = relay_streams_descriptors(config->limits.streams) + OTHER_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);

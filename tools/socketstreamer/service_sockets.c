@@ -1,7 +1,5 @@
 #include "service_sockets.h"
 
-#include <string.h>
-
 /** A socket with the address that was asked for: its port may be 0. */
 typedef struct socket_t {
     relay_address_t wanted;
@@ -24,17 +22,12 @@ service_sockets_t *service_sockets_create(struct event_base *base, const relay_t
     return sockets;
 }
 
-static int is_same(const relay_address_t *a, const relay_address_t *b)
-{
-    return a->length == b->length && memcmp(&a->socket, &b->socket, a->length) == 0;
-}
-
 /** Takes the listener with this address out of @a from. @return NULL if there is none. */
 static relay_listener_t *take_out(apr_array_header_t *from, const relay_address_t *wanted)
 {
     for (int i = 0; i < from->nelts; i++) {
         socket_t *socket = &APR_ARRAY_IDX(from, i, socket_t);
-        if (socket->listener && is_same(&socket->wanted, wanted)) {
+        if (socket->listener && relay_address_is_same(&socket->wanted, wanted)) {
             relay_listener_t *listener = socket->listener;
             socket->listener = NULL;
             return listener;
