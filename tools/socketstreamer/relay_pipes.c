@@ -6,9 +6,12 @@
 
 #include "relay_memory.h"
 
-/* More slots than a pipe has by itself: a slot may hold as little as one packet of the network. */
-#define PIPE_BYTES (256 * 1024)
 #define KEPT_MAX 16
+/* More slots than a pipe has by itself, for a slot may hold as little as one packet of the network.
+ * Only for the first ones, which go round among all whose sinks take what they get: the kernel
+ * would give tiny pipes to a user who has 64 MiB of them (pipe-user-pages-soft in proc(5)). */
+#define LARGE_PIPES KEPT_MAX
+#define LARGE_PIPE_BYTES (1024 * 1024)
 
 struct relay_pipes_t {
     relay_pipe_t *kept;
@@ -57,8 +60,10 @@ relay_pipe_t *relay_pipes_take(relay_pipes_t *pipes)
     if (pipes->count >= pipes->most || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
         return NULL;
     }
-    /* A user beyond the limit keeps the size that the pipe has. */
-    (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
+    if (pipes->count < LARGE_PIPES) {
+        /* If that is refused, the pipe keeps the size that it has. */
+        (void)fcntl(ends[1], F_SETPIPE_SZ, LARGE_PIPE_BYTES);
+    }
     relay_pipe_t *pipe = relay_memory_get(sizeof(*pipe));
     pipe->read_fd = ends[0];
     pipe->write_fd = ends[1];

@@ -10,7 +10,7 @@
 #include "relay_memory.h"
 
 /* Taken at once. */
-#define PIECE_BYTES (256 * 1024)
+#define PIECE_BYTES (1024 * 1024)
 #define COPY_BYTES (64 * 1024)
 
 /** What came of trying to move some bytes. */

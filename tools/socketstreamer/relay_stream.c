@@ -6,7 +6,7 @@
 #include "relay_private.h"
 
 /* As much in each direction, then others have their turn. */
-#define TURN_BYTES (512 * 1024)
+#define TURN_BYTES (1024 * 1024)
 
 static int other_side(int side)
 {

@@ -8,7 +8,7 @@
 #include "relay_private.h"
 
 /* More pipes than this are not worth their pages; then bytes are copied. */
-#define PIPES_MAX 1024
+#define PIPES_MAX 512
 
 /* How exactly time limits are kept. */
 static const struct timeval tick_time = {0, 250 * 1000};

@@ -21,8 +21,10 @@
 #define UNSENT_STANZAS_MAX 10000
 #define NO_SOCKET (-1)
 
-/* libstrophe has time limits of its own, which it looks at in its turn. */
-static const struct timeval turn_time = {0, 500 * 1000};
+/* libstrophe has time limits of its own while it logs in, which it looks at in its turn; later
+ * there may be the rest of a stanza to be sent, which it does not tell. */
+static const struct timeval login_turn_time = {0, 500 * 1000};
+static const struct timeval turn_time = {5, 0};
 
 struct service_component_t {
     apr_pool_t *login_pool; /* of login */
@@ -101,8 +103,10 @@ static void take_turn(service_component_t *component)
         return;
     }
     xmpp_run_once(component->ctx, 0);
-    if (!component->is_over && xmpp_conn_send_queue_len(component->conn) > 0) {
-        xmpp_run_once(component->ctx, 0); /* sends what was answered */
+    /* What was answered meanwhile is sent at the next one. While it logs in it does not tell. */
+    if (!component->is_over &&
+        (!component->is_connected || xmpp_conn_send_queue_len(component->conn) > 0)) {
+        xmpp_run_once(component->ctx, 0);
     }
     if (!component->is_over) {
         watch(component);
@@ -184,6 +188,7 @@ static void on_change(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
     if (event == XMPP_CONN_CONNECT) {
         component->is_connected = 1;
         component->pause_us = PAUSE_US_MIN;
+        event_add(component->turn, &turn_time);
         xmpp_handler_add(conn, on_stanza, NULL, NULL, NULL, component);
         component->hooks.connected(component->hooks.baton);
         return;
@@ -260,7 +265,7 @@ static void connect_now(service_component_t *component)
         event_new(component->base, component->socket, EV_READ, on_ready, component);
     component->writable =
         event_new(component->base, component->socket, EV_WRITE, on_ready, component);
-    event_add(component->turn, &turn_time);
+    event_add(component->turn, &login_turn_time);
     watch(component);
 }
 
