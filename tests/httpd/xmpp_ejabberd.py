@@ -25,7 +25,7 @@ listen:
   - {{port: {plain}, ip: "127.0.0.1", module: ejabberd_c2s, access: all, shaper: none}}
   - {{port: {api}, ip: "127.0.0.1", module: ejabberd_http,
      request_handlers: {{/api: mod_http_api}}}}
-acl:
+{component_lines}acl:
   local: {{user_regexp: ""}}
 access_rules:
   local: {{allow: local}}
@@ -37,6 +37,10 @@ modules:
   mod_offline: {{}}
   mod_ping: {{}}
   mod_roster: {{}}
+"""
+
+_COMPONENT_PORT = """\
+  - {{port: {component}, ip: "127.0.0.1", module: ejabberd_service, access: all, hosts: {hosts}}}
 """
 
 # As many schedulers as are needed, and none that waits busily.
@@ -73,12 +77,19 @@ class Ejabberd(XmppServer):
         # A host without a certificate of its own gets somebody else's.
         hosts = sorted(self.hosts or {*self.certificates.pairs, *BAD_CERTIFICATE_HOSTS})
         text = _CONFIG.format(hosts=json.dumps(hosts), certificates=json.dumps(certificates),
-                              ca=self._own_copy(self.certificates.ca), **self.ports)
+                              ca=self._own_copy(self.certificates.ca),
+                              component_lines=self._component_lines(), **self.ports)
         if self.more:
             # What is said twice there, like "modules", adds up only if it is in another file.
             (self.directory / "more.yml").write_text(self.more, encoding="utf-8")
             text += "include_config_file: more.yml\n"
         (self.directory / "ejabberd.yml").write_text(text, encoding="utf-8")
+
+    def _component_lines(self):
+        if not self.components:
+            return ""
+        hosts = {name: {"password": secret} for name, secret in self.components.items()}
+        return _COMPONENT_PORT.format(hosts=json.dumps(hosts), **self.ports)
 
     def _command(self):
         return ["erl", *_EMULATOR, "-mnesia", "dir", f'"{self.directory}/database"',

@@ -41,6 +41,18 @@ _HOST_LINES = {
     PLAIN_MECHANISM_HOST: 'disable_sasl_mechanisms = { "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" }',
 }
 
+# Global settings stand behind no host.
+_COMPONENT_PORT = """\
+VirtualHost "*"
+    component_ports = {{ {component} }}
+    component_interfaces = {{ "127.0.0.1" }}
+"""
+
+_COMPONENT = """\
+Component "{name}"
+    component_secret = "{secret}"
+"""
+
 # Prosody 0.12 has no switch that disables an account, but an authentication module can say that
 # an account is disabled. This one does when the account has the key "locked".
 _LOCKABLE = """\
@@ -114,7 +126,15 @@ class Prosody(XmppServer):
                         for host in self.hosts or pairs)
         text = _CONFIG.format(directory=self.directory, hosts=hosts, **self.ports,
                               **files["example.org"])
-        (self.directory / "prosody.cfg.lua").write_text(text + self.more, encoding="utf-8")
+        (self.directory / "prosody.cfg.lua").write_text(text + self._component_lines() + self.more,
+                                                        encoding="utf-8")
+
+    def _component_lines(self):
+        if not self.components:
+            return ""
+        components = (_COMPONENT.format(name=name, secret=secret)
+                      for name, secret in self.components.items())
+        return _COMPONENT_PORT.format(**self.ports) + "".join(components)
 
     def _command(self):
         return ["prosody", "-F", "--config", str(self.directory / "prosody.cfg.lua")]

@@ -68,18 +68,22 @@ class XmppServer:
     """One server process on loopback. Ports are chosen at the first start and kept.
 
     `hosts` are those that it serves, by default all that there are certificates for and some bad
-    ones; `more` is text for the end of its configuration."""
+    ones; `more` is text for the end of its configuration; `components` are the external ones
+    (XEP-0114) that it accepts, with their secrets, at the port "component"."""
 
     name = None
     account = None
     port_names = ("c2s", "direct")
     event_patterns = {}
 
-    def __init__(self, directory, certificates, hosts=None, more=""):
+    def __init__(self, directory, certificates, hosts=None, more="", components=None):
         self.directory = directory
         self.certificates = certificates
         self.hosts = hosts
         self.more = more
+        self.components = components or {}
+        if self.components:
+            self.port_names = (*self.port_names, "component")
         self.ports = None
         self.process = None
         self._numbers = itertools.count()
