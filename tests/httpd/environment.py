@@ -29,6 +29,11 @@ class Environment:
         return os.path.join(self.builddir, "tools", "jabberfilesd", "jabberfilesd")
 
     @property
+    def streamer(self):
+        """The relay between two clients."""
+        return os.path.join(self.builddir, "tools", "socketstreamer", "socketstreamer")
+
+    @property
     def has_sanitizers(self):
         return self.sanitizers == "yes"
 

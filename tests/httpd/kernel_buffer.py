@@ -1,4 +1,4 @@
-"""What the kernel has received on a connection and nobody has read."""
+"""What the kernels at both ends of a connection hold."""
 
 import fcntl
 import struct
@@ -12,6 +12,11 @@ LOOKS_ALIKE = 5
 def unread_bytes(connection):
     """How many bytes wait to be read."""
     return struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0]
+
+
+def unsent_bytes(connection):
+    """How many bytes were written that the other end's kernel has not confirmed."""
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def wait_until_full(connection):
