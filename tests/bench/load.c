@@ -13,22 +13,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "load_answer.h"
+#include "load_base.h"
 
 #define PIECE_BYTES (1 << 20)
 /* Every kernel has it, so that a machine's own default does not come in. */
@@ -64,43 +62,6 @@ static size_t active;
 static size_t answered, refused, reconnects;
 static uint32_t *times_us;
 static size_t times_room;
-
-static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void die(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("load: ", stderr);
-    vfprintf(stderr, format, args);
-    fputs("\n", stderr);
-    va_end(args);
-    exit(1);
-}
-
-static int64_t now_us(void)
-{
-    struct timespec now = {0};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
-}
-
-static double cpu_seconds(void)
-{
-    struct rusage usage = {0};
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void *grow(void *memory, size_t size_bytes)
-{
-    void *grown = realloc(memory, size_bytes);
-    if (!grown) {
-        die("no memory");
-    }
-    return grown;
-}
 
 static void read_requests(const char *path)
 {

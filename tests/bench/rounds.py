@@ -108,11 +108,14 @@ def tell(number, store, result):
               file=sys.stderr, flush=True)
 
 
-def ratios(measured, name, base):
+def ratios(measured, name, base, figure="value"):
     """The median of the ratios within a round, and the least and the greatest."""
-    if name not in measured.rounds[0]:
-        return f"{measured.first[name].value / measured.first[base].value:.2f} (one round)"
-    values = [results[name].value / results[base].value for results in measured.rounds]
+    def ratio(results):
+        return getattr(results[name], figure) / getattr(results[base], figure)
+
+    if any(one not in measured.rounds[0] for one in (name, base)):
+        return f"{ratio(measured.first):.2f} (one round)"
+    values = list(map(ratio, measured.rounds))
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
