@@ -104,8 +104,13 @@ expect_none "in socketstreamer, what moves bytes knows nothing of who may have i
 expect_none "in socketstreamer, libstrophe is the business of the component and of stanzas" \
     "$(matching "$tools" '/socketstreamer/' '^strophe[.]h$' |
         grep -v '^tools/socketstreamer/service_\(component\|stanza\)[.]' || :)"
+expect_none "in socketstreamer, get knows nothing of the relay's streams" \
+    "$(matching "$tools" '/socketstreamer/get_' \
+        '^(strophe|service_.*|relay_(peer|private|pump|streams?|users))[.]h$')"
+expect_none "in socketstreamer, the relay knows nothing of get" \
+    "$(matching "$tools" '/socketstreamer/(relay|service)_' '^(get.*|microhttpd)[.]h$')"
 expect_none "what all tools share knows none of them" \
-    "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|http|relay|service|xmpp)[._]')"
+    "$(matching "$tools" '/common/' '^(admin|cli|client|daemon|get|http|relay|service|xmpp)[._]')"
 expect_none "SQLite is the ledger's business" \
     "$(matching "$all" '/mod_' '^(sqlite3|jf_sqlite|jf_schema)[.]h$')"
 expect_none "private headers stay with their files" \

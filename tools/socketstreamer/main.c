@@ -7,6 +7,7 @@
 
 #include <apr_general.h>
 
+#include "get.h"
 #include "jf_version.h"
 #include "service_config.h"
 #include "service_daemon.h"
@@ -17,6 +18,14 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/** What does something else than the relay. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, const char *const *argv);
+} commands[] = {
+    {"get", get_main},
+};
+
 typedef struct options_t {
     const char *config_path;
     int is_check;
@@ -24,13 +33,14 @@ typedef struct options_t {
 
 static const char usage_text[] =
     "usage: socketstreamer [--config FILE] [--check]\n"
+    "       socketstreamer get --from HOST:PORT --name NAME [OPTION...]\n"
     "\n"
     "  --config FILE  the configuration (default: " DEFAULT_CONFIG ")\n"
     "  --check        only say whether the configuration is right\n"
     "  --help         print this help\n"
     "  --version      print the version\n"
     "\n"
-    "See socketstreamer(8).\n";
+    "See socketstreamer(8) and socketstreamer-get(1).\n";
 
 static int complain(const char *text, int exit_code)
 {
@@ -90,6 +100,16 @@ static int run_daemon(int argc, char **argv, apr_pool_t *pool)
                          : serve(&options, pool);
 }
 
+static int run(int argc, char **argv, apr_pool_t *pool)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, (const char *const *)argv + 1);
+        }
+    }
+    return run_daemon(argc, argv, pool);
+}
+
 int main(int argc, char **argv)
 {
     apr_pool_t *pool;
@@ -97,7 +117,7 @@ int main(int argc, char **argv)
         apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         return EXIT_FAILED;
     }
-    int exit_code = run_daemon(argc, argv, pool);
+    int exit_code = run(argc, argv, pool);
     apr_pool_destroy(pool);
     apr_terminate();
     return exit_code;
