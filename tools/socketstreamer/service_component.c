@@ -265,6 +265,9 @@ static void connect_now(service_component_t *component)
         event_new(component->base, component->socket, EV_READ, on_ready, component);
     component->writable =
         event_new(component->base, component->socket, EV_WRITE, on_ready, component);
+    if (!component->readable || !component->writable) {
+        abort();
+    }
     event_add(component->turn, &login_turn_time);
     watch(component);
 }

@@ -8,7 +8,6 @@
 
 #include <apr_strings.h>
 #include <event2/event.h>
-#include <openssl/evp.h>
 #include <systemd/sd-daemon.h>
 
 #include "jf_units.h"
@@ -91,39 +90,16 @@ static void on_pause(void *baton, int error)
 
 /* ---- what the Jabber server asks ---- */
 
-static void hash_stream(unsigned char *hash, const char *sid, const char *requester,
-                        const char *target, apr_pool_t *pool)
-{
-    const char *text = apr_pstrcat(pool, sid, requester, target, NULL);
-    EVP_Digest(text, strlen(text), hash, NULL, EVP_sha1(), NULL);
-}
-
-static relay_activation_t activate_hash(daemon_t *daemon, const service_activation_t *activation,
-                                        const char *requester, const char *target, apr_pool_t *pool)
-{
-    unsigned char hash[RELAY_HASH_BYTES];
-    const char *const jids[RELAY_SIDES] = {
-        [RELAY_TARGET] = activation->target, [RELAY_REQUESTER] = activation->requester};
-    hash_stream(hash, activation->sid, requester, target, pool);
-    return relay_streams_activate(daemon->streams, hash, jids, activation->user);
-}
-
-/* Clients hash JIDs as they write them; some prepare them first. */
 static relay_activation_t activate(void *baton, const service_activation_t *activation)
 {
     daemon_t *daemon = baton;
     apr_pool_t *pool;
     apr_pool_create(&pool, NULL);
-    relay_activation_t outcome =
-        activate_hash(daemon, activation, activation->requester, activation->target, pool);
-    if (outcome == RELAY_UNKNOWN && activation->target_prepared) {
-        outcome = activate_hash(daemon, activation, activation->requester_prepared,
-                                activation->target_prepared, pool);
-    }
+    relay_activation_t outcome = service_activation_run(daemon->streams, activation, pool);
+    apr_pool_destroy(pool);
     if (outcome == RELAY_OVER_STREAMS || outcome == RELAY_OVER_DAY_BYTES) {
         service_report_refused(activation->user, outcome);
     }
-    apr_pool_destroy(pool);
     return outcome;
 }
 

@@ -10,21 +10,10 @@
 #include <apr_tables.h>
 #include <strophe.h>
 
-#include "relay_streams.h"
 #include "service_acl.h"
+#include "service_activation.h"
 
 #define SERVICE_BYTESTREAMS_NS "http://jabber.org/protocol/bytestreams"
-
-/** Who activates which stream, by the rules of XEP-0065 section 5.3: the hash is that of sid,
- * requester and target. */
-typedef struct service_activation_t {
-    const char *sid;
-    const char *requester; /**< full JID as the stanza has it */
-    const char *target;
-    const char *requester_prepared;
-    const char *target_prepared; /**< NULL if it is no JID */
-    const char *user;            /**< the requester's bare JID, prepared */
-} service_activation_t;
 
 /** What the answers depend on. */
 typedef struct service_desk_t {
