@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <apr_strings.h>
 #include <event2/event.h>
@@ -15,14 +14,12 @@
 #include "relay_streams.h"
 #include "service_component.h"
 #include "service_config.h"
+#include "service_descriptors.h"
 #include "service_log.h"
 #include "service_metrics.h"
 #include "service_report.h"
 #include "service_sockets.h"
 #include "service_stanza.h"
-
-/* Beside those of streams: sockets to listen, the Jabber server, the log, the counters. */
-#define OTHER_DESCRIPTORS 64
 
 /* How often it is logged that no connection can be accepted. */
 #define PAUSE_LOG_US apr_time_from_sec(60)
@@ -213,27 +210,10 @@ static jf_err_t *set_sockets(daemon_t *daemon, const service_config_t *config, a
     return err;
 }
 
-static void check_descriptors(const service_config_t *config)
-{
-    struct rlimit limit = {0, 0};
-    apr_int64_t wanted = relay_streams_descriptors(config->limits.streams) + OTHER_DESCRIPTORS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t)wanted) {
-        service_log("JF0203",
-                    "%" APR_INT64_T_FMT " streams need %" APR_INT64_T_FMT
-                    " open files, and only %" APR_INT64_T_FMT
-                    " are allowed: raise LimitNOFILE, or lower streams",
-                    config->limits.streams, wanted, (apr_int64_t)limit.rlim_cur);
-    }
-}
-
 /** Makes @a config, which lives in @a pool, the one that counts. On an error nothing changes. */
 static jf_err_t *apply(daemon_t *daemon, service_config_t *config, apr_pool_t *pool)
 {
-    check_descriptors(config);
+    service_descriptors_prepare(config->limits.streams);
     JF_TRY(set_sockets(daemon, config, pool));
     const service_login_t login = login_of(config);
     relay_streams_set_limits(daemon->streams, &config->limits);
