@@ -9,10 +9,8 @@
 #include <unistr.h>
 
 #include "announcement_private.h"
-#include "jf_base64.h"
+#include "file_claims.h"
 #include "jf_media.h"
-#include "jf_names.h"
-#include "jf_units.h"
 
 /** What the parts of one message are made of. */
 typedef struct draft_t {
@@ -25,47 +23,6 @@ static xmpp_stanza_t *add(const draft_t *draft, xmpp_stanza_t *parent, const cha
                           const char *ns, const char *text)
 {
     return xmpp_stanza_element(draft->ctx, parent, name, ns, text);
-}
-
-/** Adds a text if it is known. */
-static void add_known(const draft_t *draft, xmpp_stanza_t *parent, const char *name,
-                      const char *text)
-{
-    if (text) {
-        add(draft, parent, name, NULL, text);
-    }
-}
-
-static void add_hash(const draft_t *draft, xmpp_stanza_t *parent, const char *algo,
-                     const unsigned char *digest, apr_size_t length)
-{
-    if (digest) {
-        const char *text = jf_base64_encode(digest, length, draft->pool);
-        xmpp_stanza_t *hash = add(draft, parent, "hash", NS_HASHES, text);
-        xmpp_stanza_set_attribute(hash, "algo", algo);
-    }
-}
-
-/** What XEP-0446 and Jingle's description of files have in common. */
-static xmpp_stanza_t *add_file(const draft_t *draft, xmpp_stanza_t *parent, const char *ns,
-                               const char *description)
-{
-    const shared_file_t *file = draft->file;
-    xmpp_stanza_t *element = add(draft, parent, "file", ns, NULL);
-    add_known(draft, element, "media-type", file->media_type);
-    /* Where the sender keeps the file is nobody's business. */
-    add_known(draft, element, "name", file->name ? jf_names_leaf(file->name) : NULL);
-    if (file->size_bytes >= 0) {
-        add(draft, element, "size", NULL,
-            apr_psprintf(draft->pool, "%" APR_INT64_T_FMT, file->size_bytes));
-    }
-    if (file->date_us > 0) {
-        add(draft, element, "date", NULL, jf_units_format_time(file->date_us, draft->pool));
-    }
-    add_known(draft, element, "desc", description);
-    add_hash(draft, element, ALGO_SHA256, file->sha256, JF_SHA256_BYTES);
-    add_hash(draft, element, ALGO_SHA3_256, file->sha3_256, SHA3_256_BYTES);
-    return element;
 }
 
 /** "inline" for what people look at or listen to, unless it is something that runs. */
@@ -92,7 +49,8 @@ static void add_sfs(const draft_t *draft, xmpp_stanza_t *message)
     xmpp_stanza_t *sharing = add(draft, message, "file-sharing", NS_SFS, NULL);
     xmpp_stanza_set_attribute(sharing, "disposition", disposition(draft));
     xmpp_stanza_set_id(sharing, "file");
-    add_file(draft, sharing, NS_FILE_METADATA, draft->file->description);
+    file_claims_add(draft->ctx, sharing, NS_FILE_METADATA, draft->file, draft->file->description,
+                    draft->pool);
     xmpp_stanza_t *sources = add(draft, sharing, "sources", NULL, NULL);
     xmpp_stanza_t *source = add(draft, sources, "url-data", NS_URL_DATA, NULL);
     xmpp_stanza_attribute(source, "target", draft->file->url, draft->pool);
@@ -122,7 +80,8 @@ static void add_sims(const draft_t *draft, xmpp_stanza_t *message)
     xmpp_stanza_set_attribute(reference, "begin", "0");
     xmpp_stanza_set_attribute(reference, "end", apr_psprintf(draft->pool, "%lu", points));
     xmpp_stanza_t *sharing = add(draft, reference, "media-sharing", NS_SIMS, NULL);
-    add_file(draft, sharing, NS_JINGLE_FILE, file->description ? file->description : "");
+    file_claims_add(draft->ctx, sharing, FILE_CLAIMS_JINGLE_NS, file,
+                    file->description ? file->description : "", draft->pool);
     xmpp_stanza_t *sources = add(draft, sharing, "sources", NULL, NULL);
     xmpp_stanza_attribute(add_reference(draft, sources), "uri", file->url, draft->pool);
 }
@@ -134,7 +93,7 @@ xmpp_stanza_t *announcement_build(xmpp_ctx_t *ctx, const shared_file_t *file, co
     apr_pool_create(&draft.pool, NULL);
     xmpp_stanza_t *message = xmpp_message_new(ctx, type, to, id);
     add(&draft, message, "body", NULL, file->url);
-    add_known(&draft, add(&draft, message, "x", NS_OOB, NULL), "url", file->url);
+    add(&draft, add(&draft, message, "x", NS_OOB, NULL), "url", NULL, file->url);
     add_sfs(&draft, message);
     if (wants_sims) {
         add_sims(&draft, message);
@@ -154,7 +113,7 @@ xmpp_stanza_t *announcement_build_request(xmpp_ctx_t *ctx, const shared_file_t *
     xmpp_stanza_t *query = add(&draft, iq, "query", NS_IQ_OOB, NULL);
     add(&draft, query, "url", NULL, file->url);
     add(&draft, query, "desc", NULL, text);
-    add_file(&draft, query, NS_FILE_METADATA, NULL);
+    file_claims_add(ctx, query, NS_FILE_METADATA, file, NULL, draft.pool);
     apr_pool_destroy(draft.pool);
     return iq;
 }

@@ -8,15 +8,11 @@
 #include <apr_strings.h>
 
 #include "announcement_private.h"
+#include "file_claims.h"
 #include "jf_ascii.h"
-#include "jf_base64.h"
-#include "jf_media.h"
-#include "xmpp_time.h"
 
 #define FILES_MAX 20
 #define URL_BYTES_MAX 4096
-#define TEXT_BYTES_MAX 1024
-#define SIZE_BYTES_MAX (APR_INT64_C(1) << 62)
 /* Still written by some clients for SIMS; the elements that we read are the same. */
 #define NS_JINGLE_FILE_4 "urn:xmpp:jingle:apps:file-transfer:4"
 
@@ -45,44 +41,6 @@ static int is_good_url(const char *url)
     return *rest == '\0';
 }
 
-/** The text of a child; NULL if there is none, or one that nobody reads. */
-static const char *short_text(xmpp_stanza_t *parent, const char *name, const char *ns,
-                              apr_pool_t *pool)
-{
-    const char *text = xmpp_stanza_child_text(parent, name, ns, pool);
-    return text && *text && strlen(text) <= TEXT_BYTES_MAX ? text : NULL;
-}
-
-static apr_int64_t read_size(const char *text)
-{
-    apr_int64_t size_bytes = 0;
-    if (!text) {
-        return -1;
-    }
-    for (const char *c = text; *c; c++) {
-        if (!jf_ascii_is_digit(*c) || size_bytes > SIZE_BYTES_MAX / 10) {
-            return -1;
-        }
-        size_bytes = size_bytes * 10 + (*c - '0');
-    }
-    return size_bytes <= SIZE_BYTES_MAX ? size_bytes : -1;
-}
-
-static const char *read_media_type(const char *text, apr_pool_t *pool)
-{
-    const char *media_type = text ? jf_media_to_store(text, pool) : JF_MEDIA_UNKNOWN;
-    return strcmp(media_type, JF_MEDIA_UNKNOWN) == 0 ? NULL : media_type;
-}
-
-static const unsigned char *read_hash(xmpp_stanza_t *hash, apr_size_t length, apr_pool_t *pool)
-{
-    char *bytes;
-    apr_size_t bytes_length;
-    const char *text = xmpp_stanza_own_text(hash, pool);
-    jf_err_t *err = jf_base64_decode(&bytes, &bytes_length, text, strlen(text), pool);
-    return !err && bytes_length == length ? (const unsigned char *)bytes : NULL;
-}
-
 /* ---- elements ---- */
 
 static int is_element(xmpp_stanza_t *stanza, const char *name, const char *ns)
@@ -90,41 +48,6 @@ static int is_element(xmpp_stanza_t *stanza, const char *name, const char *ns)
     const char *its_name = xmpp_stanza_is_tag(stanza) ? xmpp_stanza_get_name(stanza) : NULL;
     const char *its_ns = xmpp_stanza_is_tag(stanza) ? xmpp_stanza_get_ns(stanza) : NULL;
     return its_name && its_ns && strcmp(its_name, name) == 0 && strcmp(its_ns, ns) == 0;
-}
-
-static shared_file_t *new_file(apr_pool_t *pool)
-{
-    shared_file_t *file = apr_pcalloc(pool, sizeof(*file));
-    file->size_bytes = -1;
-    return file;
-}
-
-static void read_hashes(shared_file_t *file, xmpp_stanza_t *element, apr_pool_t *pool)
-{
-    for (xmpp_stanza_t *child = xmpp_stanza_get_children(element); child;
-         child = xmpp_stanza_get_next(child)) {
-        const char *algo =
-            is_element(child, "hash", NS_HASHES) ? xmpp_stanza_get_attribute(child, "algo") : NULL;
-        if (algo && strcmp(algo, ALGO_SHA256) == 0 && !file->sha256) {
-            file->sha256 = read_hash(child, JF_SHA256_BYTES, pool);
-        } else if (algo && strcmp(algo, ALGO_SHA3_256) == 0 && !file->sha3_256) {
-            file->sha3_256 = read_hash(child, SHA3_256_BYTES, pool);
-        }
-    }
-}
-
-/** Reads what SFS and SIMS claim in the same words. */
-static shared_file_t *read_file(xmpp_stanza_t *element, const char *ns, apr_pool_t *pool)
-{
-    shared_file_t *file = new_file(pool);
-    const char *date = short_text(element, "date", ns, pool);
-    file->name = short_text(element, "name", ns, pool);
-    file->media_type = read_media_type(short_text(element, "media-type", ns, pool), pool);
-    file->description = short_text(element, "desc", ns, pool);
-    file->size_bytes = read_size(short_text(element, "size", ns, pool));
-    file->date_us = date ? xmpp_time_parse(date) : 0;
-    read_hashes(file, element, pool);
-    return file;
 }
 
 /** The first good URL among the sources. Those that are encrypted lie deeper and are not seen. */
@@ -153,7 +76,8 @@ static shared_file_t *read_sfs(xmpp_stanza_t *sharing, apr_pool_t *pool)
     if (!url) {
         return NULL;
     }
-    shared_file_t *file = element ? read_file(element, NS_FILE_METADATA, pool) : new_file(pool);
+    shared_file_t *file =
+        element ? file_claims_read(element, NS_FILE_METADATA, pool) : file_claims_none(pool);
     const char *disposition = xmpp_stanza_get_attribute(sharing, "disposition");
     file->is_attachment = disposition && strcmp(disposition, "attachment") == 0;
     file->url = url;
@@ -169,13 +93,13 @@ static shared_file_t *read_sims(xmpp_stanza_t *reference, apr_pool_t *pool)
     if (!url) {
         return NULL;
     }
-    const char *ns = NS_JINGLE_FILE;
+    const char *ns = FILE_CLAIMS_JINGLE_NS;
     xmpp_stanza_t *element = xmpp_stanza_get_child_by_name_and_ns(sharing, "file", ns);
     if (!element) {
         ns = NS_JINGLE_FILE_4;
         element = xmpp_stanza_get_child_by_name_and_ns(sharing, "file", ns);
     }
-    shared_file_t *file = element ? read_file(element, ns, pool) : new_file(pool);
+    shared_file_t *file = element ? file_claims_read(element, ns, pool) : file_claims_none(pool);
     file->url = url;
     return file;
 }
@@ -188,8 +112,9 @@ static shared_file_t *read_oob(xmpp_stanza_t *oob, apr_pool_t *pool)
         return NULL;
     }
     xmpp_stanza_t *element = xmpp_stanza_get_child_by_name_and_ns(oob, "file", NS_FILE_METADATA);
-    shared_file_t *file = element ? read_file(element, NS_FILE_METADATA, pool) : new_file(pool);
-    file->description = short_text(oob, "desc", ns, pool);
+    shared_file_t *file =
+        element ? file_claims_read(element, NS_FILE_METADATA, pool) : file_claims_none(pool);
+    file->description = file_claims_text(oob, "desc", ns, pool);
     file->url = url;
     return file;
 }

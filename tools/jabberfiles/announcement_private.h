@@ -9,15 +9,9 @@
 #define NS_SFS "urn:xmpp:sfs:0"
 #define NS_FILE_METADATA "urn:xmpp:file:metadata:0"
 #define NS_URL_DATA "http://jabber.org/protocol/url-data"
-#define NS_HASHES "urn:xmpp:hashes:2"
 #define NS_FALLBACK "urn:xmpp:fallback:0"
 #define NS_STANZA_ID "urn:xmpp:sid:0"
 #define NS_REFERENCE "urn:xmpp:reference:0"
 #define NS_SIMS "urn:xmpp:sims:1"
-#define NS_JINGLE_FILE "urn:xmpp:jingle:apps:file-transfer:5"
-
-#define ALGO_SHA256 "sha-256"
-#define ALGO_SHA3_256 "sha3-256"
-#define SHA3_256_BYTES 32
 
 #endif

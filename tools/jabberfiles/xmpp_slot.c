@@ -2,42 +2,22 @@
 
 #include <string.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #include "http_url.h"
-#include "jf_ascii.h"
 #include "jf_units.h"
+#include "put_fields.h"
 #include "xmpp_time.h"
 
 #define UPLOAD_NS "urn:xmpp:http:upload:0"
 #define PURPOSE_NS "urn:xmpp:http:upload:purpose:0"
 
-#define URL_BYTES_MAX 4096
-
-/** Fields a slot may ask for (XEP-0363, 5.2): any other could change what the upload means. */
-static const char *const field_names[] = {"Authorization", "Cookie", "Expires"};
-
 /* ---- URLs ---- */
-
-/** 1 if these are characters of a URL (RFC 3986, 2), and no fragment is among them. */
-static int has_url_characters(const char *url)
-{
-    if (strlen(url) > URL_BYTES_MAX) {
-        return 0;
-    }
-    for (const char *c = url; *c; c++) {
-        if (!jf_ascii_is_printable(*c) || strchr(" \"#<>\\^`{|}", *c)) {
-            return 0;
-        }
-    }
-    return 1;
-}
 
 /** 1 if an upload and everybody's download may go there: over TLS, or within this machine. */
 static int is_fit_url(const char *url)
 {
-    return has_url_characters(url) && http_url_is_link(url) && http_url_is_private(url);
+    return put_fields_is_url(url) && http_url_is_link(url) && http_url_is_private(url);
 }
 
 static jf_err_t *take_url(const char **url, xmpp_stanza_t *slot, const char *name, apr_pool_t *pool)
@@ -55,17 +35,6 @@ static jf_err_t *take_url(const char **url, xmpp_stanza_t *slot, const char *nam
 }
 
 /* ---- header fields ---- */
-
-/** The name as we write it, or NULL if a slot must not have this field. */
-static const char *allowed_name(const char *name)
-{
-    for (size_t i = 0; name && i < sizeof(field_names) / sizeof(*field_names); i++) {
-        if (apr_cstr_casecmp(name, field_names[i]) == 0) {
-            return field_names[i];
-        }
-    }
-    return NULL;
-}
 
 /** Without line ends, which would begin another field, and other control characters. */
 static const char *clean_value(const char *value, apr_pool_t *pool)
@@ -90,7 +59,7 @@ static const apr_table_t *take_headers(xmpp_stanza_t *put, apr_pool_t *pool)
         if (!element || strcmp(element, "header") != 0) {
             continue;
         }
-        const char *name = allowed_name(xmpp_stanza_get_attribute(child, "name"));
+        const char *name = put_fields_name(xmpp_stanza_get_attribute(child, "name"));
         if (name) {
             apr_table_addn(headers, name, clean_value(xmpp_stanza_own_text(child, pool), pool));
         }
