@@ -94,11 +94,11 @@ expect_none "in jabberfilesd, a login knows nothing of who wants it" \
 expect_none "in jabberfiles, libcurl is the business of http*" \
     "$(matching "$tools" '/jabberfiles/' '^curl/' | grep -v '^tools/jabberfiles/http[._]' || :)"
 expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
-    "$(matching "$tools" '/(http|fetch|part_file|save_name|serve|source_file)[._]' \
-        '^(strophe|xmpp_.*)[.]h$')"
-expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take*" \
+    "$(matching "$tools" '/(http|fetch|part_file|save_name|serve|source_file|take_http)[._]' \
+        '^(strophe|xmpp_.*|jingle.*)[.]h$')"
+expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take_http" \
     "$(matching "$tools" '/jabberfiles/' '^microhttpd[.]h$' |
-        grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_' || :)"
+        grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_http[.]' || :)"
 expect_none "in socketstreamer, what moves bytes knows nothing of who may have it moved" \
     "$(matching "$tools" '/socketstreamer/relay_' '^(strophe|service_.*|xmpp_.*|tool_.*)[.]h$')"
 expect_none "in socketstreamer, libstrophe is the business of the component and of stanzas" \
