@@ -582,7 +582,9 @@ def test_about_the_receivers_own_machine_nothing_is_asked(env, tmp_path, sender)
         jid = full_jid(terminal)
         with sender.start(to=jid) as running:
             terminal.expect("private address 127.0.0.1")
+            assert "[y/N]" not in terminal.screen.partition("private address 127.0.0.1")[0]
+            terminal.answer("to whom this machine shows its address 127.0.0.1? ", "n")
             done = running.finish()
-        assert "[y/N]" not in terminal.screen
-    assert states(done.objects)[-1] == ("failed", "serve")
+    assert states(done.objects) == [("begun", "serve"), ("failed", "serve"), ("begun", "take"),
+                                    ("declined", "take")]
     assert bob.saved() == {}

@@ -359,9 +359,10 @@ def test_requests_of_others_are_answered(fake, tool):
     assert re.fullmatch(r"<iq\b[^>]*type=\"result\"[^>]*/>", answers["ping"])
     assert 'to="eve@example.com/there"' in answers["ping"]
     for part in ('type="result"', 'node="n"', 'category="client"', 'type="console"',
-                 'var="jabber:x:oob"', 'var="jabber:iq:oob"', 'var="urn:xmpp:ping"',
+                 'var="jabber:x:oob"', 'var="urn:xmpp:ping"',
                  'var="http://jabber.org/protocol/disco#info"'):
         assert part in answers["info"]
+    assert "jabber:iq:oob" not in answers["info"] and "jingle" not in answers["info"]
     for number in ("strange", "set", "empty"):
         assert 'type="error"' in answers[number] and "<service-unavailable" in answers[number]
 

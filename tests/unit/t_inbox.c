@@ -449,6 +449,65 @@ static void test_an_iq_that_finds_no_room_is_told_so(void **state)
     end_desk(desk);
 }
 
+/* ---- offers ---- */
+
+#define OFFER(sid)                                                                       \
+    "<iq xmlns='jabber:client' type='set' id='" sid "' from='a@b.example/c'>"            \
+    "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='" sid "'>"         \
+    "<content name='f'><description xmlns='urn:xmpp:jingle:apps:file-transfer:5'><file>" \
+    "<size>12</size><hash xmlns='urn:xmpp:hashes:2' algo='sha-256'>"                     \
+    "qUiQTy8PR5uPgZdpSzAYSw0u0cHNKh7A+4XSmaGSpEc=</hash></file></description>"           \
+    "<transport xmlns='x'/></content></jingle></iq>"
+
+/** Offers a file to the inbox of the desk. */
+static void offer(desk_t *desk, jingle_t *jingle, const char *xml)
+{
+    xmpp_stanza_t *stanza = xmpp_stanza_new_from_string(desk->ctx, xml);
+    assert_non_null(stanza);
+    assert_int_equal(jingle_listen(jingle, stanza), 1);
+    xmpp_stanza_release(stanza);
+}
+
+static jingle_t *make_jingle(desk_t *desk)
+{
+    jingle_t *jingle = jingle_make(desk->ctx, keep_answer, desk, desk->pool);
+    jingle_take_offers(jingle, "x", inbox_offer, desk->inbox);
+    return jingle;
+}
+
+static void test_an_offer_ends_as_it_was_dealt_with(void **state)
+{
+    static const char *const words[] = {[INBOX_FETCHED] = "<success",
+                                        [INBOX_REFUSED] = "<decline",
+                                        [INBOX_FAILED] = "<failed-transport"};
+    for (inbox_outcome_t outcome = INBOX_FETCHED; outcome <= INBOX_FAILED; outcome++) {
+        const char *const parts[] = {"session-terminate", words[outcome], "a@b.example/c", NULL};
+        desk_t *desk = make_desk(*state);
+        offer(desk, make_jingle(desk), OFFER("s"));
+        incoming_t *incoming = take(desk);
+        assert_string_equal(incoming->sender, "a@b.example");
+        assert_string_equal(incoming->offer->sid, "s");
+        assert_int_equal(strncmp(url_of(incoming), "jingle:", strlen("jingle:")), 0);
+        assert_int_equal(APR_ARRAY_IDX(incoming->files, 0, shared_file_t *)->size_bytes, 12);
+        desk->answers->nelts = 0;
+        inbox_finish(desk->inbox, incoming, outcome);
+        expect_answer(desk, parts);
+        end_desk(desk);
+    }
+}
+
+static void test_an_offer_that_finds_no_room_is_told_so(void **state)
+{
+    static const char *const parts[] = {"<resource-constraint ", "id=\"s\"", NULL};
+    desk_t *desk = make_desk(*state);
+    flood(desk, "a@b.example", INBOX_FILES_OF_SENDER_MAX);
+    offer(desk, make_jingle(desk), OFFER("s"));
+    expect_answer(desk, parts);
+    assert_int_equal(inbox_count_dropped(desk->inbox), 1);
+    assert_int_equal(count_waiting(desk), INBOX_FILES_OF_SENDER_MAX);
+    end_desk(desk);
+}
+
 static const struct CMUnitTest tests[] = {
     JF_TEST(test_which_stanzas_are_taken),
     JF_TEST(test_who_has_sent_it),
@@ -467,6 +526,8 @@ static const struct CMUnitTest tests[] = {
     JF_TEST(test_many_senders_do_not_fill_the_memory),
     JF_TEST(test_files_are_counted_not_messages),
     JF_TEST(test_an_iq_that_finds_no_room_is_told_so),
+    JF_TEST(test_an_offer_ends_as_it_was_dealt_with),
+    JF_TEST(test_an_offer_that_finds_no_room_is_told_so),
 };
 
 JF_TEST_MAIN(tests)

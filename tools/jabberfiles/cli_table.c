@@ -23,7 +23,8 @@ const cli_command_t cli_commands[] = {
         .arguments = "FILE... JID...",
         .least_arguments = 2,
         .most_arguments = -1,
-        .groups = CLI_GROUP_UPLOAD | CLI_GROUP_TELL | CLI_GROUP_DIRECT | CLI_GROUP_ASK,
+        .groups =
+            CLI_GROUP_UPLOAD | CLI_GROUP_TELL | CLI_GROUP_DIRECT | CLI_GROUP_LOOK | CLI_GROUP_ASK,
         .summary = "upload files once and tell everybody the link",
         .details = "Uploads each FILE once, by a slot (XEP-0363) if the account's Jabber server "
                    "offers one, else into the file area, and sends the link to each JID: to a "
@@ -35,7 +36,10 @@ const cli_command_t cli_commands[] = {
                    "With --direct a FILE goes from this machine to the recipient's, if a client "
                    "of the recipient is online that takes it: this machine serves it by HTTP under "
                    "a link that nobody can guess, for one receiver, until the recipient's client "
-                   "says that it has it (jabber:iq:oob). Its content is not encrypted on that way, "
+                   "says that it has it (jabber:iq:oob); or, where that fails, the recipient's "
+                   "machine takes it from this one (Jingle, XEP-0370), at a public address unless "
+                   "you agree to another one or say --allow-private. Its content is not encrypted "
+                   "on that way, "
                    "and jabberfiles on the other side compares its SHA-256. As the recipient sees "
                    "the address of this machine, you are asked before; in a script, --yes says so. "
                    "To see who is online the account is online meanwhile, too. A JID may "
@@ -96,7 +100,9 @@ const cli_command_t cli_commands[] = {
                    "requests (jabber:iq:oob) get the answer that fits: done after the complete "
                    "download, refused, or failed. If such a request leads to somebody's own "
                    "machine, you are asked before it is called on, since it sees the address of "
-                   "this one; it may be in a private network then. Ctrl-C ends it.",
+                   "this one; it may be in a private network then. Who offers to send a file here "
+                   "directly (Jingle, XEP-0370) may do so after a yes: this machine then listens "
+                   "for that one upload, and the sender sees its address. Ctrl-C ends it.",
         .run = cmd_receive,
     },
     {

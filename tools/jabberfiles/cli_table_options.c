@@ -136,8 +136,8 @@ const cli_option_t cli_options[] = {
     {"direct", 0, CLI_NONE, NULL, CLI_GROUP_DIRECT,
      "from this machine to the recipient's, stored nowhere between",
      "Where that is not possible, or fails, the file is uploaded as without it.", take_is_direct},
-    {"listen", 0, CLI_TEXT, "ADDRESS[:PORT]", CLI_GROUP_DIRECT,
-     "serve at this address of the machine (with --direct)",
+    {"listen", 0, CLI_TEXT, "ADDRESS[:PORT]", CLI_GROUP_DIRECT | CLI_GROUP_RECEIVE,
+     "use this address of the machine for direct transfers",
      "The default is the address of the connection to the Jabber server, and any free port. An "
      "IPv6 address with a port stands in brackets.",
      take_listen},
@@ -156,7 +156,8 @@ const cli_option_t cli_options[] = {
      take_max_time},
     {"auto-from", 0, CLI_TEXT, "JID", CLI_GROUP_RECEIVE, "download from this sender without asking",
      "May be given several times. Files above --max-size (100M if it is not given), and those "
-     "whose size nobody tells, are not downloaded in this way.",
+     "whose size nobody tells, are not downloaded in this way. What such a sender offers to send "
+     "here directly is taken as well, which shows the address of this machine, as a link can.",
      take_auto_from},
     {"count", 0, CLI_TEXT, "N", CLI_GROUP_RECEIVE, "end after N files", NULL, take_count},
     {"allow-private", 0, CLI_NONE, NULL, CLI_GROUP_LOOK,

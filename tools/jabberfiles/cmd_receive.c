@@ -1,8 +1,10 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
+#include "jingle_http.h"
 #include "output.h"
 #include "receive_file.h"
+#include "serve_address.h"
 #include "tool_text.h"
 
 #define NS_CARBONS "urn:xmpp:carbons:2"
@@ -15,11 +17,15 @@
 /* … and from the first again once a connection has held so long. */
 #define STEADY_US apr_time_from_sec(60)
 
+static const char *const features[] = {"jabber:iq:oob", JINGLE_NS, JINGLE_FILE_NS,
+                                       JINGLE_HTTP_UPLOAD_NS, NULL};
+
 typedef struct reception_t {
     receive_t receive;
     client_t *client;
     xmpp_session_t *session;
     inbox_t *inbox;
+    jingle_t *jingle;
     apr_pool_t *contacts_pool;
     apr_interval_time_t pause_us;
     apr_time_t online_since_us;
@@ -161,6 +167,7 @@ static void end(reception_t *reception)
 {
     incoming_t *incoming;
     xmpp_session_unlisten(reception->session, inbox_listen, reception->inbox);
+    xmpp_session_unlisten(reception->session, jingle_listen, reception->jingle);
     reception->receive.is_ending = 1;
     while ((incoming = inbox_take(reception->inbox)) != NULL) {
         deal_with(reception, incoming);
@@ -183,12 +190,34 @@ static jf_err_t *check_directory(const client_t *client)
     return NULL;
 }
 
+static jf_err_t *check_listen(const client_t *client)
+{
+    const char *listen = client->options->listen;
+    const char *address = NULL;
+    apr_port_t port = 0;
+    return listen ? serve_address_parse(&address, &port, listen, client->pool) : NULL;
+}
+
+/* Links and offers wait in one inbox. */
+static void listen_to_all(reception_t *reception, apr_pool_t *pool)
+{
+    xmpp_session_t *session = reception->session;
+    reception->receive.session = session;
+    reception->inbox = inbox_make(reception->client->account->jid, send_answer, session, pool);
+    reception->jingle = jingle_make(xmpp_session_ctx(session), send_answer, session, pool);
+    jingle_take_offers(reception->jingle, JINGLE_HTTP_UPLOAD_NS, inbox_offer, reception->inbox);
+    xmpp_session_listen(session, inbox_listen, reception->inbox);
+    xmpp_session_listen(session, jingle_listen, reception->jingle);
+    xmpp_session_advertise(session, features);
+}
+
 jf_err_t *cmd_receive(client_t *client)
 {
     apr_pool_t *pool = client->pool;
     reception_t reception = {.client = client, .pause_us = FIRST_PAUSE_US};
     JF_TRY(account_need_jid(client->account));
     JF_TRY(check_directory(client));
+    JF_TRY(check_listen(client));
     apr_status_t status = apr_pool_create(&reception.contacts_pool, pool);
     if (status != APR_SUCCESS) {
         return jf_err_from_system(status, pool, "out of memory");
@@ -197,8 +226,7 @@ jf_err_t *cmd_receive(client_t *client)
     reception.receive.own_jid = client->account->jid;
     JF_TRY(http_open(&reception.receive.http, client, pool));
     JF_TRY(xmpp_session_open(&reception.session, client, pool));
-    reception.inbox = inbox_make(client->account->jid, send_answer, reception.session, pool);
-    xmpp_session_listen(reception.session, inbox_listen, reception.inbox);
+    listen_to_all(&reception, pool);
 
     go_online(&reception);
     jf_err_t *err = receive_all(&reception, pool);

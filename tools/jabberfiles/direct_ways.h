@@ -9,4 +9,7 @@
 /** direct_serve.c: this machine serves the file, the recipient's fetches it (XEP-0066). */
 extern const direct_way_t direct_way_serve;
 
+/** take_way.c: the recipient's machine takes a PUT of this one (XEP-0166, XEP-0234, XEP-0370). */
+extern const direct_way_t direct_way_take;
+
 #endif

@@ -163,19 +163,6 @@ static jf_err_t *verify(fetch_download_t *download)
     return err;
 }
 
-/** Under the name that was chosen, or with is_renaming another one if that was taken meanwhile. */
-static jf_err_t *give_name(const char **path, const fetch_download_t *download)
-{
-    const fetch_t *fetch = download->fetch;
-    jf_err_t *err =
-        part_file_finish(download->part, *path, fetch->may_overwrite, download->modified_us);
-    if (!err || err->code != JF_ERR_PRECONDITION || !fetch->is_renaming || fetch->output) {
-        return err;
-    }
-    JF_TRY(fetch_place(path, fetch, download->seen, download->pool));
-    return part_file_finish(download->part, *path, fetch->may_overwrite, download->modified_us);
-}
-
 /** Takes up what an earlier run has left. */
 static jf_err_t *take_up(fetch_download_t *download)
 {
@@ -204,7 +191,8 @@ static jf_err_t *run(const char **path, fetch_download_t *download)
     progress_end(download->progress, !err);
     JF_TRY(err);
     JF_TRY(verify(download));
-    return give_name(path, download);
+    return fetch_place_finish(path, download->part, fetch, download->seen, download->modified_us,
+                              download->pool);
 }
 
 static jf_err_t *open_part(part_file_t **part, const char *path, const fetch_t *fetch,

@@ -6,7 +6,6 @@
 
 #include "fetch_private.h"
 #include "http_retry.h"
-#include "part_file.h"
 
 typedef struct fetch_download_t {
     http_t *http;

@@ -161,5 +161,7 @@ void fetch_show(const client_t *client, const shared_file_t *seen, apr_pool_t *p
     output_note(client, "  type  %s", seen->media_type ? seen->media_type : "unknown");
     output_note(client, "  date  %s",
                 seen->date_us > 0 ? format_date(seen->date_us, pool) : "unknown");
-    output_note(client, "  host  %s", host_of(seen->url, pool));
+    if (strstr(seen->url, "://")) {
+        output_note(client, "  host  %s", host_of(seen->url, pool));
+    }
 }

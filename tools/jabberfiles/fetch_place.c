@@ -6,7 +6,6 @@
 
 #include <apr_strings.h>
 
-#include "part_file.h"
 #include "save_name.h"
 
 /* More copies of one name are no accident. */
@@ -86,4 +85,15 @@ jf_err_t *fetch_place_check(const char *destination, const fetch_t *fetch, apr_p
     }
     return jf_err_make(JF_ERR_PRECONDITION, EEXIST, pool,
                        "%s exists: --overwrite replaces it, -o chooses another name", destination);
+}
+
+jf_err_t *fetch_place_finish(const char **path, part_file_t *part, const fetch_t *fetch,
+                             const shared_file_t *seen, apr_time_t modified_us, apr_pool_t *pool)
+{
+    jf_err_t *err = part_file_finish(part, *path, fetch->may_overwrite, modified_us);
+    if (!err || err->code != JF_ERR_PRECONDITION || !fetch->is_renaming || fetch->output) {
+        return err;
+    }
+    JF_TRY(fetch_place(path, fetch, seen, pool));
+    return part_file_finish(part, *path, fetch->may_overwrite, modified_us);
 }

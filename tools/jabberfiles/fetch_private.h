@@ -5,6 +5,7 @@
 #define FETCH_PRIVATE_H
 
 #include "fetch.h"
+#include "part_file.h"
 
 /** More is not taken if nobody has said how large a file is, nor how large it may be. */
 #define FETCH_UNKNOWN_BYTES_MAX ((apr_int64_t)1 << 30)
@@ -80,5 +81,11 @@ jf_err_t *fetch_place(const char **destination, const fetch_t *fetch, const shar
 
 /** @return JF_ERR_PRECONDITION if something has the name and must not be replaced */
 jf_err_t *fetch_place_check(const char *destination, const fetch_t *fetch, apr_pool_t *pool);
+
+/** Gives a part, which is whole, the name that was chosen, or with is_renaming another one if that
+ * was taken meanwhile. @param path the name, where it is then. @param modified_us or 0
+ * @return as part_file_finish */
+jf_err_t *fetch_place_finish(const char **path, part_file_t *part, const fetch_t *fetch,
+                             const shared_file_t *seen, apr_time_t modified_us, apr_pool_t *pool);
 
 #endif

@@ -129,15 +129,25 @@ static const network_t ipv4_private[] = {
 };
 static const network_t ipv6_private = {{0xfc}, 7};
 
-int http_guard_may_be_agreed(const char *address)
+int http_guard_is_public(const char *address)
 {
     unsigned char bytes[IPV6_BYTES];
     if (inet_pton(AF_INET, address, bytes) == 1) {
-        return allows_ipv4(bytes) ||
-               is_in_any(bytes, ipv4_private, sizeof(ipv4_private) / sizeof(ipv4_private[0]));
+        return allows_ipv4(bytes);
     }
-    return inet_pton(AF_INET6, address, bytes) == 1 &&
-           (allows_ipv6(bytes) || is_in(bytes, &ipv6_private));
+    return inet_pton(AF_INET6, address, bytes) == 1 && allows_ipv6(bytes);
+}
+
+int http_guard_may_be_agreed(const char *address)
+{
+    unsigned char bytes[IPV6_BYTES];
+    if (http_guard_is_public(address)) {
+        return 1;
+    }
+    if (inet_pton(AF_INET, address, bytes) == 1) {
+        return is_in_any(bytes, ipv4_private, sizeof(ipv4_private) / sizeof(ipv4_private[0]));
+    }
+    return inet_pton(AF_INET6, address, bytes) == 1 && is_in(bytes, &ipv6_private);
 }
 
 /* Services that would be harmed or used by a request that they do not expect: those that browsers

@@ -19,6 +19,9 @@
  */
 int http_guard_allows_address(const struct sockaddr *address);
 
+/** The same for a numeric address; 0 for anything else. */
+int http_guard_is_public(const char *address);
+
 /**
  * 1 if a person who is shown this address may allow it: that of a machine in a private network,
  * where a friend's may well be. Never this machine itself, nor what is link-local: there is nothing

@@ -6,6 +6,7 @@
 
 #include "announcement.h"
 #include "jf_jid.h"
+#include "jf_token.h"
 #include "xmpp_time.h"
 
 #define NS_IQ_OOB "jabber:iq:oob"
@@ -92,13 +93,12 @@ static void queue(inbox_t *inbox, incoming_t *incoming, apr_array_header_t *file
     }
 }
 
-static incoming_t *make_incoming(const inbox_t *inbox, xmpp_stanza_t *stanza)
+static incoming_t *make_incoming(const inbox_t *inbox, const char *from)
 {
     apr_pool_t *pool = NULL;
     if (apr_pool_create(&pool, inbox->pool) != APR_SUCCESS) {
         return NULL;
     }
-    const char *from = xmpp_stanza_get_from(stanza);
     incoming_t *incoming = apr_pcalloc(pool, sizeof(*incoming));
     incoming->pool = pool;
     incoming->from = apr_pstrdup(pool, from ? from : inbox->own_jid);
@@ -128,7 +128,7 @@ static int take_message(inbox_t *inbox, xmpp_stanza_t *outer)
     if (type && strcmp(type, "chat") != 0 && strcmp(type, "normal") != 0) {
         return 0;
     }
-    incoming_t *incoming = make_incoming(inbox, message);
+    incoming_t *incoming = make_incoming(inbox, xmpp_stanza_get_from(message));
     if (!incoming) {
         return 0;
     }
@@ -149,7 +149,7 @@ static int take_iq(inbox_t *inbox, xmpp_stanza_t *iq)
         !xmpp_stanza_get_child_by_name_and_ns(iq, "query", NS_IQ_OOB)) {
         return 0;
     }
-    incoming_t *incoming = make_incoming(inbox, iq);
+    incoming_t *incoming = make_incoming(inbox, xmpp_stanza_get_from(iq));
     if (!incoming) {
         return 0;
     }
@@ -172,6 +172,38 @@ int inbox_listen(void *baton, xmpp_stanza_t *stanza)
         return take_message(inbox, stanza);
     }
     return name && strcmp(name, "iq") == 0 ? take_iq(inbox, stanza) : 0;
+}
+
+/* The URL is for what asks whether two downloads are of the same file: this one is like no other.
+ */
+static jf_err_t *describe_offer(incoming_t *incoming, const jingle_session_t *session)
+{
+    const char *nonce = NULL;
+    JF_TRY(jf_token_nonce(&nonce, incoming->pool));
+    shared_file_t *file = file_claims_copy(session->file, incoming->pool);
+    file->url = apr_pstrcat(incoming->pool, "jingle:", nonce, NULL);
+    file->name = file->name ? file->name : "file";
+    apr_array_header_t *files = apr_array_make(incoming->pool, 1, sizeof(shared_file_t *));
+    APR_ARRAY_PUSH(files, shared_file_t *) = file;
+    incoming->files = files;
+    return NULL;
+}
+
+int inbox_offer(void *baton, jingle_session_t *session)
+{
+    inbox_t *inbox = baton;
+    incoming_t *incoming = make_incoming(inbox, session->peer);
+    if (!incoming) {
+        return 0;
+    }
+    if (find_room(inbox, incoming) == 0 || describe_offer(incoming, session)) {
+        inbox->dropped_count++;
+        apr_pool_destroy(incoming->pool);
+        return 0;
+    }
+    incoming->offer = session;
+    inbox->waiting[inbox->waiting_count++] = incoming;
+    return 1;
 }
 
 incoming_t *inbox_take(inbox_t *inbox)
@@ -205,6 +237,13 @@ static const struct {
     [INBOX_BUSY] = {"500", "wait", "resource-constraint"},
 };
 
+static const jingle_reason_t reasons[] = {
+    [INBOX_FETCHED] = JINGLE_SUCCESS,
+    [INBOX_REFUSED] = JINGLE_DECLINE,
+    [INBOX_FAILED] = JINGLE_FAILED_TRANSPORT,
+    [INBOX_BUSY] = JINGLE_BUSY,
+};
+
 /* What was asked for is repeated, as in the examples of XEP-0066. */
 static void add_error(xmpp_stanza_t *answer, xmpp_stanza_t *iq, inbox_outcome_t outcome)
 {
@@ -235,6 +274,10 @@ void inbox_finish(inbox_t *inbox, incoming_t *incoming, inbox_outcome_t outcome)
     if (incoming->iq) {
         answer_iq(inbox, incoming->iq, outcome);
         xmpp_stanza_release(incoming->iq);
+    }
+    if (incoming->offer) {
+        jingle_end(incoming->offer, reasons[outcome], NULL);
+        jingle_forget(incoming->offer);
     }
     apr_pool_destroy(incoming->pool);
 }

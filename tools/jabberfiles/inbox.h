@@ -12,8 +12,7 @@
 
 #include <apr_tables.h>
 
-#include "shared_file.h"
-#include "xmpp_stanza.h"
+#include "jingle.h"
 
 typedef struct inbox_t inbox_t;
 
@@ -21,21 +20,24 @@ typedef struct inbox_t inbox_t;
 #define INBOX_FILES_MAX 100
 #define INBOX_FILES_OF_SENDER_MAX 50
 
-/** One stanza that announces files. All texts are the sender's: not to be trusted. */
+/** One stanza that announces files, or offers one. All texts are the sender's: not to be trusted.
+ */
 typedef struct incoming_t {
     const char *from;                /**< the JID it came from, as it came */
     const char *sender;              /**< prepared bare JID, or NULL: from no person's JID */
     apr_time_t sent_us;              /**< when it was sent, if that is told (XEP-0203), or 0 */
     const apr_array_header_t *files; /**< of shared_file_t *, never empty; one for an iq */
     xmpp_stanza_t *iq;               /**< the iq that waits for an answer, or NULL */
+    jingle_session_t *offer;         /**< the sender would send the file here itself, or NULL: by
+                                        the link. Its file has a URL that leads nowhere */
     apr_pool_t *pool;                /**< all of this; ends with inbox_finish */
 } incoming_t;
 
 /** What became of an announcement. Senders of messages get no answer, whatever it is. */
 typedef enum {
-    INBOX_FETCHED, /**< completely, and verified: result */
-    INBOX_REFUSED, /**< by the user or by a rule: not-acceptable */
-    INBOX_FAILED,  /**< tried in vain: item-not-found */
+    INBOX_FETCHED, /**< completely, and verified: result; an offer has success */
+    INBOX_REFUSED, /**< by the user or by a rule: not-acceptable; decline */
+    INBOX_FAILED,  /**< tried in vain: item-not-found; failed-transport */
     INBOX_BUSY,    /**< turned away because the inbox is full: resource-constraint */
 } inbox_outcome_t;
 
@@ -55,6 +57,10 @@ inbox_t *inbox_make(const char *own_jid, inbox_send_t *send, void *send_baton, a
  * @return 0 if it is nothing of this kind
  */
 int inbox_listen(void *baton, xmpp_stanza_t *stanza);
+
+/** Takes an offer to send a file here, which inbox_finish will end; a jingle_offered_t whose baton
+ * is the inbox. */
+int inbox_offer(void *baton, jingle_session_t *session);
 
 /** The oldest announcement, which leaves the queue, or NULL. To be ended by inbox_finish. */
 incoming_t *inbox_take(inbox_t *inbox);

@@ -13,6 +13,8 @@
 #include "output.h"
 #include "prompt.h"
 #include "save_name.h"
+#include "serve_address.h"
+#include "take_file.h"
 #include "tool_text.h"
 
 typedef struct job_t {
@@ -26,6 +28,8 @@ typedef struct job_t {
     int is_friend;                         /* --auto-from names the sender */
     const char *distrust;                  /* why it is not taken without asking, or NULL */
     int is_agreed;                         /* the person has said yes to it, knowing its size */
+    const char *address;                   /* of this machine, that an offer's sender will see */
+    apr_port_t port;                       /* to listen on; 0: any */
     apr_pool_t *pool;
 } job_t;
 
@@ -67,6 +71,18 @@ static const char *name_file(const shared_file_t *file, apr_pool_t *pool)
 
 /* ---- what is told ---- */
 
+/* Where the file can be had another time: not what is only offered. */
+static const char *link_of(const job_t *job)
+{
+    return job->incoming->offer ? NULL : job->fetch.file->url;
+}
+
+static const char *mention_link(const job_t *job)
+{
+    const char *link = link_of(job);
+    return link ? apr_pstrcat(job->pool, "; the link is ", link, NULL) : "";
+}
+
 static json_t *json_text_or_null(const char *text, apr_pool_t *pool)
 {
     return text ? tool_text_json(text, pool) : json_null();
@@ -80,7 +96,7 @@ static json_t *make_object(const job_t *job, const char *type)
     json_t *object = json_object();
     json_object_set_new(object, "type", json_string(type));
     json_object_set_new(object, "from", tool_text_json(job->incoming->from, job->pool));
-    json_object_set_new(object, "url", tool_text_json(file->url, job->pool));
+    json_object_set_new(object, "url", json_text_or_null(link_of(job), job->pool));
     json_object_set_new(object, "name", json_text_or_null(file->name, job->pool));
     json_object_set_new(object, "media_type", json_text_or_null(file->media_type, job->pool));
     json_object_set_new(object, "size_bytes",
@@ -97,7 +113,8 @@ static void tell_announced(const job_t *job)
                         tool_text_json_time(sent_us > 0 ? sent_us : JF_NEVER, job->pool));
     output_json(job->receive->client, object);
 
-    output_note(job->receive->client, "%s announces %s%s%s", job->incoming->from, job->what,
+    output_note(job->receive->client, "%s %s %s%s%s", job->incoming->from,
+                job->incoming->offer ? "offers" : "announces", job->what,
                 is_stranger(job) ? "; you do not know the sender" : "",
                 sent_us > 0 ? apr_psprintf(job->pool, " (sent %s)",
                                            jf_units_format_time(sent_us, job->pool))
@@ -109,8 +126,8 @@ static inbox_outcome_t tell_declined(const job_t *job, const char *reason)
     json_t *object = make_object(job, "declined");
     json_object_set_new(object, "reason", tool_text_json(reason, job->pool));
     output_json(job->receive->client, object);
-    output_result(job->receive->client, "%s from %s: declined: %s; the link is %s", job->what,
-                  job->who, reason, job->fetch.file->url);
+    output_result(job->receive->client, "%s from %s: declined: %s%s", job->what, job->who, reason,
+                  mention_link(job));
     return INBOX_REFUSED;
 }
 
@@ -121,8 +138,8 @@ static inbox_outcome_t tell_failed(const job_t *job, const jf_err_t *err)
         json_object_set_new(object, "reason", tool_text_json(err->text, job->pool));
         output_json(job->receive->client, object);
     } else {
-        output_warn(job->receive->client, "%s from %s: not received: %s; the link is %s", job->what,
-                    job->who, err->text, job->fetch.file->url);
+        output_warn(job->receive->client, "%s from %s: not received: %s%s", job->what, job->who,
+                    err->text, mention_link(job));
     }
     return INBOX_FAILED;
 }
@@ -206,18 +223,49 @@ static const char *find_objection(job_t *job)
 static jf_err_t *ask(int *is_yes, const job_t *job)
 {
     apr_int64_t size_bytes = job->seen->size_bytes;
+    const char *shown =
+        job->incoming->offer
+            ? apr_psprintf(job->pool, ", to whom this machine shows its address %s", job->address)
+            : "";
     fetch_show(job->receive->client, job->seen, job->pool);
-    return prompt_confirm(is_yes, job->receive->client, "Download %s (%s) from %s?", job->what,
+    return prompt_confirm(is_yes, job->receive->client, "Download %s (%s) from %s%s?", job->what,
                           size_bytes < 0 ? "of unknown size"
                                          : jf_units_format_bytes(size_bytes, job->pool),
-                          job->who);
+                          job->who, shown);
 }
 
 static inbox_outcome_t download(const job_t *job)
 {
     const char *path = NULL;
-    jf_err_t *err = fetch_download(&path, job->receive->http, &job->fetch, job->seen, job->pool);
+    const take_file_t take = {.session = job->incoming->offer,
+                              .fetch = &job->fetch,
+                              .address = job->address,
+                              .port = job->port};
+    jf_err_t *err =
+        take.session ? take_file(&path, &take, job->pool)
+                     : fetch_download(&path, job->receive->http, &job->fetch, job->seen, job->pool);
     return err ? end_with(job, err) : tell_saved(job, path);
+}
+
+/* What is to be known before the decision: of a link what the server says, of an offer the address
+ * that it will show. */
+static jf_err_t *look(job_t *job)
+{
+    const jingle_session_t *offer = job->incoming->offer;
+    shared_file_t *seen = NULL;
+    if (offer && offer->state == JINGLE_ENDED) {
+        return jf_err_make(JF_ERR_UNAVAILABLE, APR_SUCCESS, job->pool,
+                           "the sender has taken it back");
+    }
+    if (offer && options_of(job)->listen) {
+        return serve_address_parse(&job->address, &job->port, options_of(job)->listen, job->pool);
+    }
+    if (offer) {
+        return xmpp_session_local_address(&job->address, job->receive->session, job->pool);
+    }
+    JF_TRY(fetch_look(&seen, job->receive->http, &job->fetch, job->pool));
+    job->seen = seen;
+    return NULL;
 }
 
 /* The machine that an iq says to call on, if the person may decide about that, or NULL. It has an
@@ -261,7 +309,7 @@ static int is_as_agreed(const job_t *job)
            strcmp(job->seen->name, save_name_make(job->what, job->pool)) == 0;
 }
 
-/* After the HEAD. */
+/* After the look. */
 static inbox_outcome_t decide(job_t *job)
 {
     apr_int64_t asked_max_bytes = job->fetch.max_size_bytes;
@@ -291,7 +339,6 @@ static inbox_outcome_t decide(job_t *job)
 /* First contact. */
 static inbox_outcome_t call(job_t *job)
 {
-    shared_file_t *seen = NULL;
     const char *machine = machine_of(job);
     int is_yes = 1;
     jf_err_t *err = machine ? ask_to_call(&is_yes, job, machine) : NULL;
@@ -299,13 +346,9 @@ static inbox_outcome_t call(job_t *job)
         return tell_declined(job, "you said no");
     }
     if (!err) {
-        err = fetch_look(&seen, job->receive->http, &job->fetch, job->pool);
+        err = look(job);
     }
-    if (err) {
-        return end_with(job, err);
-    }
-    job->seen = seen;
-    return decide(job);
+    return err ? end_with(job, err) : decide(job);
 }
 
 inbox_outcome_t receive_file(receive_t *receive, const incoming_t *incoming,

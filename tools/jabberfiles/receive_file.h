@@ -5,7 +5,9 @@
  * the server says and not only what the sender claims. If an iq offers the file at somebody's own
  * machine, the question comes first: that contact shows our address to its owner. Where there is
  * nobody to ask, and nobody has said beforehand whose files are taken, there is no contact at all:
- * a link must not make this machine call on strangers' behalf, nor tell them its address.
+ * a link must not make this machine call on strangers' behalf, nor tell them its address. For
+ * the same reason who offers to send a file here directly (take_file.h) learns of this machine's
+ * address after a yes only.
  */
 #ifndef RECEIVE_FILE_H
 #define RECEIVE_FILE_H
@@ -13,6 +15,7 @@
 #include "contacts.h"
 #include "http.h"
 #include "inbox.h"
+#include "xmpp_session.h"
 
 /** What is fetched without asking a person is at most so large, unless --max-size says otherwise.
  */
@@ -23,6 +26,7 @@
 typedef struct receive_t {
     client_t *client;
     http_t *http;
+    xmpp_session_t *session;
     const char *own_jid;        /**< prepared bare JID */
     const contacts_t *contacts; /**< or NULL: not known */
     int is_ending;              /**< no more is begun: what is left is told, and declined */

@@ -64,6 +64,7 @@ struct xmpp_session_t {
     apr_time_t happened_us;
     xmpp_query_t *queries;
     xmpp_ear_t *ears;
+    const char *const *features; /**< beside those that all have, ends with NULL; or NULL */
 
     int knows_upload_service;
     upload_service_t *upload_service;

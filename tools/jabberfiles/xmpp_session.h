@@ -90,6 +90,10 @@ typedef int(xmpp_listener_t)(void *baton, xmpp_stanza_t *stanza);
  * answered: pings and disco#info with what this tool can, others with service-unavailable. */
 void xmpp_session_listen(xmpp_session_t *session, xmpp_listener_t *listener, void *baton);
 
+/** Tells others that this client has these features as well (XEP-0030); ends with NULL, and must
+ * live as long as the session. */
+void xmpp_session_advertise(xmpp_session_t *session, const char *const *features);
+
 /** Takes a listener away. */
 void xmpp_session_unlisten(xmpp_session_t *session, xmpp_listener_t *listener, void *baton);
 

@@ -8,7 +8,8 @@
 #define DISCO_INFO_NS "http://jabber.org/protocol/disco#info"
 #define PING_NS "urn:xmpp:ping"
 
-static const char *const features[] = {DISCO_INFO_NS, PING_NS, "jabber:x:oob", "jabber:iq:oob"};
+/** What this client can, whatever it does. */
+static const char *const own_features[] = {DISCO_INFO_NS, PING_NS, "jabber:x:oob", NULL};
 
 /* ---- queries ---- */
 
@@ -92,6 +93,11 @@ void xmpp_session_unlisten(xmpp_session_t *session, xmpp_listener_t *listener, v
     }
 }
 
+void xmpp_session_advertise(xmpp_session_t *session, const char *const *features)
+{
+    session->features = features;
+}
+
 static int tell_listeners(xmpp_session_t *session, xmpp_stanza_t *stanza)
 {
     int is_taken = 0;
@@ -117,6 +123,14 @@ static xmpp_stanza_t *answer_to(xmpp_session_t *session, xmpp_stanza_t *iq, cons
     return answer;
 }
 
+static void add_features(xmpp_ctx_t *ctx, xmpp_stanza_t *query, const char *const *names)
+{
+    for (; names && *names; names++) {
+        xmpp_stanza_t *feature = xmpp_stanza_element(ctx, query, "feature", NULL, NULL);
+        xmpp_stanza_set_attribute(feature, "var", *names);
+    }
+}
+
 static void add_info(xmpp_session_t *session, xmpp_stanza_t *answer, xmpp_stanza_t *asked)
 {
     xmpp_stanza_t *query = xmpp_stanza_element(session->ctx, answer, "query", DISCO_INFO_NS, NULL);
@@ -128,10 +142,8 @@ static void add_info(xmpp_session_t *session, xmpp_stanza_t *answer, xmpp_stanza
     xmpp_stanza_set_attribute(identity, "category", "client");
     xmpp_stanza_set_attribute(identity, "type", "console");
     xmpp_stanza_set_attribute(identity, "name", "jabberfiles");
-    for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++) {
-        xmpp_stanza_t *feature = xmpp_stanza_element(session->ctx, query, "feature", NULL, NULL);
-        xmpp_stanza_set_attribute(feature, "var", features[i]);
-    }
+    add_features(session->ctx, query, own_features);
+    add_features(session->ctx, query, session->features);
 }
 
 static void add_unavailable(xmpp_session_t *session, xmpp_stanza_t *answer)
