@@ -252,6 +252,7 @@ def test_service_manager_is_told(start_streamer):
     assert streamer.next_notification("STATUS")["READY"] == "1"
     streamer.signal(signal.SIGTERM)
     assert streamer.next_notification("STATUS")["STOPPING"] == "1"
+    assert streamer.wait_for_end() == 0
 
 
 # Descriptors and memory
