@@ -96,6 +96,8 @@ expect_none "in jabberfiles, libcurl is the business of http*" \
 expect_none "in jabberfiles, HTTP knows nothing of XMPP" \
     "$(matching "$tools" '/(http|fetch|part_file|save_name|serve|source_file|take_http)[._]' \
         '^(strophe|xmpp_.*|jingle.*)[.]h$')"
+expect_none "in jabberfiles, SOCKS and the bytes of a stream know no stanzas" \
+    "$(matching "$tools" '/bytestream_(connect|move|socks|wait)[.]' '^(strophe|xmpp_.*|jingle.*|si.*)[.]h$')"
 expect_none "in jabberfiles, libmicrohttpd is the business of serve* and take_http" \
     "$(matching "$tools" '/jabberfiles/' '^microhttpd[.]h$' |
         grep -v -e '^tools/jabberfiles/serve_' -e '^tools/jabberfiles/take_http[.]' || :)"

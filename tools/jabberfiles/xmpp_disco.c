@@ -27,6 +27,9 @@
 /** An answer of another server may take this long. */
 #define ROOMS_US apr_time_from_sec(15)
 
+/** 1 if an answer is that of a service of the kind that is looked for. */
+typedef int(is_service_t)(xmpp_stanza_t *answer);
+
 typedef struct candidate_t {
     const char *jid;
     xmpp_query_t query;
@@ -73,11 +76,13 @@ static int has_feature(xmpp_stanza_t *info, const char *feature)
     return 0;
 }
 
-static int has_identity(xmpp_stanza_t *info, const char *category)
+/** @param type NULL: any. */
+static int has_identity(xmpp_stanza_t *info, const char *category, const char *type)
 {
     xmpp_stanza_t *child = xmpp_stanza_get_children(info);
     for (; child; child = xmpp_stanza_get_next(child)) {
-        if (is_element(child, "identity") && has_attribute(child, "category", category)) {
+        if (is_element(child, "identity") && has_attribute(child, "category", category) &&
+            (!type || has_attribute(child, "type", type))) {
             return 1;
         }
     }
@@ -155,18 +160,18 @@ static jf_err_t *list_candidates(apr_array_header_t *candidates, xmpp_session_t 
 }
 
 /**
- * The first candidate in the list that offers uploads, as far as is known by now.
+ * The first candidate in the list that is such a service, as far as is known by now.
  * @param is_certain set to 1 if no answer that is still out can change that.
  */
-static candidate_t *best_of(const apr_array_header_t *candidates, int *is_certain, apr_pool_t *pool)
+static candidate_t *best_of(const apr_array_header_t *candidates, is_service_t *is_service,
+                            int *is_certain)
 {
     *is_certain = 1;
     for (int i = 0; i < candidates->nelts; i++) {
         candidate_t *candidate = APR_ARRAY_IDX(candidates, i, candidate_t *);
-        upload_service_t service;
         if (!candidate->query.answer) {
             *is_certain = 0;
-        } else if (xmpp_disco_parse_upload(&service, candidate->query.answer, pool)) {
+        } else if (is_service(candidate->query.answer)) {
             return candidate;
         }
     }
@@ -175,7 +180,7 @@ static candidate_t *best_of(const apr_array_header_t *candidates, int *is_certai
 
 /** Asks all at once: one that does not answer must not hold up the others. */
 static jf_err_t *ask_candidates(candidate_t **best, xmpp_session_t *session,
-                                const apr_array_header_t *candidates, apr_pool_t *pool)
+                                const apr_array_header_t *candidates, is_service_t *is_service)
 {
     jf_err_t *err = NULL;
     int is_certain = 0;
@@ -185,7 +190,7 @@ static jf_err_t *ask_candidates(candidate_t **best, xmpp_session_t *session,
         xmpp_query_begin(&candidate->query, session, new_query(session, candidate->jid, INFO_NS));
     }
     while (!err) {
-        *best = best_of(candidates, &is_certain, pool);
+        *best = best_of(candidates, is_service, &is_certain);
         apr_time_t end_us = began_us + (*best ? EARLIER_ITEMS_US : ITEMS_US);
         if (is_certain || apr_time_now() >= end_us) {
             break;
@@ -208,13 +213,19 @@ static void release_answers(const apr_array_header_t *candidates)
     }
 }
 
+static int is_upload_service(xmpp_stanza_t *answer)
+{
+    xmpp_stanza_t *info = result_of(answer, INFO_NS);
+    return info && has_feature(info, UPLOAD_NS);
+}
+
 static jf_err_t *find_service(xmpp_session_t *session)
 {
     apr_pool_t *pool = session->pool;
     candidate_t *best = NULL;
     apr_array_header_t *candidates = apr_array_make(pool, ITEMS_MAX + 1, sizeof(candidate_t *));
     JF_TRY(list_candidates(candidates, session));
-    jf_err_t *err = ask_candidates(&best, session, candidates, pool);
+    jf_err_t *err = ask_candidates(&best, session, candidates, is_upload_service);
     if (!err && best) {
         session->upload_service = apr_pcalloc(pool, sizeof(*session->upload_service));
         session->upload_service->jid = best->jid;
@@ -237,6 +248,24 @@ jf_err_t *xmpp_disco_upload_service(upload_service_t **service, xmpp_session_t *
     return NULL;
 }
 
+static int is_proxy(xmpp_stanza_t *answer)
+{
+    xmpp_stanza_t *info = result_of(answer, INFO_NS);
+    return info && has_identity(info, "proxy", "bytestreams");
+}
+
+jf_err_t *xmpp_disco_proxy(const char **jid, xmpp_session_t *session, apr_pool_t *pool)
+{
+    candidate_t *best = NULL;
+    apr_array_header_t *candidates = apr_array_make(pool, ITEMS_MAX + 1, sizeof(candidate_t *));
+    *jid = NULL;
+    JF_TRY(list_candidates(candidates, session));
+    jf_err_t *err = ask_candidates(&best, session, candidates, is_proxy);
+    *jid = best ? best->jid : NULL;
+    release_answers(candidates);
+    return err;
+}
+
 jf_err_t *xmpp_disco_has_rooms(int *has_rooms, xmpp_session_t *session, const char *domain,
                                apr_pool_t *pool)
 {
@@ -249,7 +278,7 @@ jf_err_t *xmpp_disco_has_rooms(int *has_rooms, xmpp_session_t *session, const ch
         return session->state == XMPP_ONLINE && !client_is_interrupted() ? NULL : err;
     }
     xmpp_stanza_t *info = result_of(answer, INFO_NS);
-    *has_rooms = info && has_identity(info, "conference") && has_feature(info, MUC_FEATURE);
+    *has_rooms = info && has_identity(info, "conference", NULL) && has_feature(info, MUC_FEATURE);
     xmpp_stanza_release(answer);
     return NULL;
 }

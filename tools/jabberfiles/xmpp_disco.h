@@ -23,6 +23,12 @@ jf_err_t *xmpp_disco_upload_service(upload_service_t **service, xmpp_session_t *
                                     apr_pool_t *pool);
 
 /**
+ * Finds the proxy for bytestreams (XEP-0065) of the account's server among the same.
+ * @param jid in @a pool; NULL if there is none.
+ */
+jf_err_t *xmpp_disco_proxy(const char **jid, xmpp_session_t *session, apr_pool_t *pool);
+
+/**
  * 1 if the JIDs of this domain are rooms (XEP-0045). A domain that does not answer has none.
  */
 jf_err_t *xmpp_disco_has_rooms(int *has_rooms, xmpp_session_t *session, const char *domain,
