@@ -136,8 +136,9 @@ class Pairs:
 
     _numbers = itertools.count()
 
-    def __init__(self, directory, authority):
+    def __init__(self, directory, authority, kinds=None):
         self._directory = directory
+        self._kinds = kinds or KINDS
         certificate = authority.issue(HOST, ROOMS_HOST, UPLOAD_HOST, WEB_HOST)
         self._certificates = HostCertificates(authority.ca, {HOST: certificate})
         self._pairs = {}
@@ -146,7 +147,7 @@ class Pairs:
     def get(self, kind):
         if kind not in self._pairs:
             directory = self._directory / f"pair{next(self._numbers)}-{kind}"
-            server = KINDS[kind](directory, self._certificates, hosts=[HOST])
+            server = self._kinds[kind](directory, self._certificates, hosts=[HOST])
             server.start()
             self._stack.callback(server.stop)
             self._pairs[kind] = Pair(server)

@@ -38,10 +38,11 @@ const cli_command_t cli_commands[] = {
                    "a link that nobody can guess, for one receiver, until the recipient's client "
                    "says that it has it (jabber:iq:oob); or, where that fails, the recipient's "
                    "machine takes it from this one (Jingle, XEP-0370), at a public address unless "
-                   "you agree to another one or say --allow-private. Its content is not encrypted "
-                   "on that way, "
-                   "and jabberfiles on the other side compares its SHA-256. As the recipient sees "
-                   "the address of this machine, you are asked before; in a script, --yes says so. "
+                   "you agree to another one or say --allow-private; or it goes through the relay "
+                   "of your Jabber server (XEP-0065), which stores nothing. Its content is not "
+                   "encrypted on these ways, and jabberfiles on the other side compares its "
+                   "SHA-256. As the recipient sees the address of this machine on all but the "
+                   "last, you are asked before; in a script, --yes says so. "
                    "To see who is online the account is online meanwhile, too. A JID may "
                    "name one client, as bob@example.org/desk. If the person there refuses, that "
                    "is the end of it; if it is not possible or fails, the file is uploaded.",
@@ -102,7 +103,10 @@ const cli_command_t cli_commands[] = {
                    "machine, you are asked before it is called on, since it sees the address of "
                    "this one; it may be in a private network then. Who offers to send a file here "
                    "directly (Jingle, XEP-0370) may do so after a yes: this machine then listens "
-                   "for that one upload, and the sender sees its address. Ctrl-C ends it.",
+                   "for that one upload, and the sender sees its address. Who offers it in the "
+                   "manner of older clients (XEP-0096) names relays (XEP-0065) that this machine "
+                   "then connects to, never at private addresses but that of your own Jabber "
+                   "server's relay. Ctrl-C ends it.",
         .run = cmd_receive,
     },
     {

@@ -1,6 +1,7 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
+#include "bytestream_stanza.h"
 #include "jingle_http.h"
 #include "output.h"
 #include "receive_file.h"
@@ -17,8 +18,9 @@
 /* … and from the first again once a connection has held so long. */
 #define STEADY_US apr_time_from_sec(60)
 
-static const char *const features[] = {"jabber:iq:oob", JINGLE_NS, JINGLE_FILE_NS,
-                                       JINGLE_HTTP_UPLOAD_NS, NULL};
+static const char *const features[] = {"jabber:iq:oob",       JINGLE_NS, JINGLE_FILE_NS,
+                                       JINGLE_HTTP_UPLOAD_NS, SI_NS,     SI_FILE_NS,
+                                       BYTESTREAM_NS,         NULL};
 
 typedef struct reception_t {
     receive_t receive;
@@ -26,6 +28,7 @@ typedef struct reception_t {
     xmpp_session_t *session;
     inbox_t *inbox;
     jingle_t *jingle;
+    si_t *si;
     apr_pool_t *contacts_pool;
     apr_interval_time_t pause_us;
     apr_time_t online_since_us;
@@ -168,6 +171,7 @@ static void end(reception_t *reception)
     incoming_t *incoming;
     xmpp_session_unlisten(reception->session, inbox_listen, reception->inbox);
     xmpp_session_unlisten(reception->session, jingle_listen, reception->jingle);
+    xmpp_session_unlisten(reception->session, si_listen, reception->si);
     reception->receive.is_ending = 1;
     while ((incoming = inbox_take(reception->inbox)) != NULL) {
         deal_with(reception, incoming);
@@ -207,7 +211,10 @@ static void listen_to_all(reception_t *reception, apr_pool_t *pool)
     reception->jingle = jingle_make(xmpp_session_ctx(session), send_answer, session, pool);
     jingle_take_offers(reception->jingle, JINGLE_HTTP_UPLOAD_NS, inbox_offer, reception->inbox);
     xmpp_session_listen(session, inbox_listen, reception->inbox);
+    reception->si = si_make(xmpp_session_ctx(session), send_answer, session, inbox_offer_stream,
+                            reception->inbox, pool);
     xmpp_session_listen(session, jingle_listen, reception->jingle);
+    xmpp_session_listen(session, si_listen, reception->si);
     xmpp_session_advertise(session, features);
 }
 

@@ -5,6 +5,7 @@
 const direct_way_t *const direct_ways[] = {
     &direct_way_serve,
     &direct_way_take,
+    &direct_way_bytestream,
     NULL,
 };
 

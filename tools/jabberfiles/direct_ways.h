@@ -12,4 +12,7 @@ extern const direct_way_t direct_way_serve;
 /** take_way.c: the recipient's machine takes a PUT of this one (XEP-0166, XEP-0234, XEP-0370). */
 extern const direct_way_t direct_way_take;
 
+/** direct_bytestream.c: through the relay of the own Jabber server (XEP-0065). */
+extern const direct_way_t direct_way_bytestream;
+
 #endif

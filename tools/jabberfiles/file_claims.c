@@ -39,6 +39,13 @@ static void add_hash(xmpp_ctx_t *ctx, xmpp_stanza_t *parent, const char *algo,
     }
 }
 
+void file_claims_add_hashes(xmpp_ctx_t *ctx, xmpp_stanza_t *parent, const shared_file_t *file,
+                            apr_pool_t *pool)
+{
+    add_hash(ctx, parent, ALGO_SHA256, file->sha256, JF_SHA256_BYTES, pool);
+    add_hash(ctx, parent, ALGO_SHA3_256, file->sha3_256, SHA3_256_BYTES, pool);
+}
+
 xmpp_stanza_t *file_claims_add(xmpp_ctx_t *ctx, xmpp_stanza_t *parent, const char *ns,
                                const shared_file_t *file, const char *description, apr_pool_t *pool)
 {
@@ -53,8 +60,7 @@ xmpp_stanza_t *file_claims_add(xmpp_ctx_t *ctx, xmpp_stanza_t *parent, const cha
         add_known(ctx, element, "date", jf_units_format_time(file->date_us, pool));
     }
     add_known(ctx, element, "desc", description);
-    add_hash(ctx, element, ALGO_SHA256, file->sha256, JF_SHA256_BYTES, pool);
-    add_hash(ctx, element, ALGO_SHA3_256, file->sha3_256, SHA3_256_BYTES, pool);
+    file_claims_add_hashes(ctx, element, file, pool);
     return element;
 }
 
@@ -67,7 +73,7 @@ const char *file_claims_text(xmpp_stanza_t *parent, const char *name, const char
     return text && *text && strlen(text) <= TEXT_BYTES_MAX ? text : NULL;
 }
 
-static apr_int64_t read_size(const char *text)
+apr_int64_t file_claims_size(const char *text)
 {
     apr_int64_t size_bytes = 0;
     if (!text) {
@@ -154,7 +160,7 @@ shared_file_t *file_claims_read(xmpp_stanza_t *element, const char *ns, apr_pool
     file->name = file_claims_text(element, "name", ns, pool);
     file->media_type = read_media_type(file_claims_text(element, "media-type", ns, pool), pool);
     file->description = file_claims_text(element, "desc", ns, pool);
-    file->size_bytes = read_size(file_claims_text(element, "size", ns, pool));
+    file->size_bytes = file_claims_size(file_claims_text(element, "size", ns, pool));
     file->date_us = date ? xmpp_time_parse(date) : 0;
     read_hashes(file, element, pool);
     return file;

@@ -176,11 +176,11 @@ int inbox_listen(void *baton, xmpp_stanza_t *stanza)
 
 /* The URL is for what asks whether two downloads are of the same file: this one is like no other.
  */
-static jf_err_t *describe_offer(incoming_t *incoming, const jingle_session_t *session)
+static jf_err_t *describe_offer(incoming_t *incoming, const shared_file_t *offered)
 {
     const char *nonce = NULL;
     JF_TRY(jf_token_nonce(&nonce, incoming->pool));
-    shared_file_t *file = file_claims_copy(session->file, incoming->pool);
+    shared_file_t *file = file_claims_copy(offered, incoming->pool);
     file->url = apr_pstrcat(incoming->pool, "jingle:", nonce, NULL);
     file->name = file->name ? file->name : "file";
     apr_array_header_t *files = apr_array_make(incoming->pool, 1, sizeof(shared_file_t *));
@@ -189,21 +189,38 @@ static jf_err_t *describe_offer(incoming_t *incoming, const jingle_session_t *se
     return NULL;
 }
 
-int inbox_offer(void *baton, jingle_session_t *session)
+/* NULL if there is no room for it. */
+static incoming_t *queue_offer(inbox_t *inbox, const char *peer, const shared_file_t *file)
 {
-    inbox_t *inbox = baton;
-    incoming_t *incoming = make_incoming(inbox, session->peer);
+    incoming_t *incoming = make_incoming(inbox, peer);
     if (!incoming) {
-        return 0;
+        return NULL;
     }
-    if (find_room(inbox, incoming) == 0 || describe_offer(incoming, session)) {
+    if (find_room(inbox, incoming) == 0 || describe_offer(incoming, file)) {
         inbox->dropped_count++;
         apr_pool_destroy(incoming->pool);
-        return 0;
+        return NULL;
     }
-    incoming->offer = session;
     inbox->waiting[inbox->waiting_count++] = incoming;
-    return 1;
+    return incoming;
+}
+
+int inbox_offer(void *baton, jingle_session_t *session)
+{
+    incoming_t *incoming = queue_offer(baton, session->peer, session->file);
+    if (incoming) {
+        incoming->offer = session;
+    }
+    return incoming != NULL;
+}
+
+int inbox_offer_stream(void *baton, si_offer_t *offer)
+{
+    incoming_t *incoming = queue_offer(baton, offer->peer, offer->file);
+    if (incoming) {
+        incoming->stream = offer;
+    }
+    return incoming != NULL;
 }
 
 incoming_t *inbox_take(inbox_t *inbox)
@@ -244,6 +261,13 @@ static const jingle_reason_t reasons[] = {
     [INBOX_BUSY] = JINGLE_BUSY,
 };
 
+static const si_answer_t si_answers[] = {
+    [INBOX_FETCHED] = SI_TAKEN,
+    [INBOX_REFUSED] = SI_DECLINED,
+    [INBOX_FAILED] = SI_FAILED,
+    [INBOX_BUSY] = SI_NO_ROOM,
+};
+
 /* What was asked for is repeated, as in the examples of XEP-0066. */
 static void add_error(xmpp_stanza_t *answer, xmpp_stanza_t *iq, inbox_outcome_t outcome)
 {
@@ -278,6 +302,10 @@ void inbox_finish(inbox_t *inbox, incoming_t *incoming, inbox_outcome_t outcome)
     if (incoming->offer) {
         jingle_end(incoming->offer, reasons[outcome], NULL);
         jingle_forget(incoming->offer);
+    }
+    if (incoming->stream) {
+        si_end(incoming->stream, si_answers[outcome]);
+        si_forget(incoming->stream);
     }
     apr_pool_destroy(incoming->pool);
 }

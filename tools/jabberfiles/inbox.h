@@ -13,6 +13,7 @@
 #include <apr_tables.h>
 
 #include "jingle.h"
+#include "si.h"
 
 typedef struct inbox_t inbox_t;
 
@@ -30,6 +31,7 @@ typedef struct incoming_t {
     xmpp_stanza_t *iq;               /**< the iq that waits for an answer, or NULL */
     jingle_session_t *offer;         /**< the sender would send the file here itself, or NULL: by
                                         the link. Its file has a URL that leads nowhere */
+    si_offer_t *stream;              /**< the same by a bytestream; NULL if there is the other */
     apr_pool_t *pool;                /**< all of this; ends with inbox_finish */
 } incoming_t;
 
@@ -61,6 +63,9 @@ int inbox_listen(void *baton, xmpp_stanza_t *stanza);
 /** Takes an offer to send a file here, which inbox_finish will end; a jingle_offered_t whose baton
  * is the inbox. */
 int inbox_offer(void *baton, jingle_session_t *session);
+
+/** The same of an offer by a bytestream; a si_offered_t. */
+int inbox_offer_stream(void *baton, si_offer_t *offer);
 
 /** The oldest announcement, which leaves the queue, or NULL. To be ended by inbox_finish. */
 incoming_t *inbox_take(inbox_t *inbox);

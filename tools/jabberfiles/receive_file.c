@@ -71,10 +71,16 @@ static const char *name_file(const shared_file_t *file, apr_pool_t *pool)
 
 /* ---- what is told ---- */
 
+/* 1 if the sender would send the file here itself. */
+static int is_offer(const job_t *job)
+{
+    return job->incoming->offer || job->incoming->stream;
+}
+
 /* Where the file can be had another time: not what is only offered. */
 static const char *link_of(const job_t *job)
 {
-    return job->incoming->offer ? NULL : job->fetch.file->url;
+    return is_offer(job) ? NULL : job->fetch.file->url;
 }
 
 static const char *mention_link(const job_t *job)
@@ -114,7 +120,7 @@ static void tell_announced(const job_t *job)
     output_json(job->receive->client, object);
 
     output_note(job->receive->client, "%s %s %s%s%s", job->incoming->from,
-                job->incoming->offer ? "offers" : "announces", job->what,
+                is_offer(job) ? "offers" : "announces", job->what,
                 is_stranger(job) ? "; you do not know the sender" : "",
                 sent_us > 0 ? apr_psprintf(job->pool, " (sent %s)",
                                            jf_units_format_time(sent_us, job->pool))
@@ -219,31 +225,38 @@ static const char *find_objection(job_t *job)
     return NULL;
 }
 
+/* Who sees this machine's address; what is at a link is asked for beforehand. */
+static const char *mention_address(const job_t *job)
+{
+    if (job->address) {
+        return apr_psprintf(job->pool, ", to whom this machine shows its address %s", job->address);
+    }
+    return is_offer(job) ? ", to whom, or whose relay, this machine shows its address" : "";
+}
+
 /* Asks the person, who has said nothing about this sender. */
 static jf_err_t *ask(int *is_yes, const job_t *job)
 {
     apr_int64_t size_bytes = job->seen->size_bytes;
-    const char *shown =
-        job->incoming->offer
-            ? apr_psprintf(job->pool, ", to whom this machine shows its address %s", job->address)
-            : "";
     fetch_show(job->receive->client, job->seen, job->pool);
     return prompt_confirm(is_yes, job->receive->client, "Download %s (%s) from %s%s?", job->what,
                           size_bytes < 0 ? "of unknown size"
                                          : jf_units_format_bytes(size_bytes, job->pool),
-                          job->who, shown);
+                          job->who, mention_address(job));
 }
 
 static inbox_outcome_t download(const job_t *job)
 {
     const char *path = NULL;
     const take_file_t take = {.session = job->incoming->offer,
+                              .stream = job->incoming->stream,
+                              .connection = job->receive->session,
                               .fetch = &job->fetch,
                               .address = job->address,
                               .port = job->port};
-    jf_err_t *err =
-        take.session ? take_file(&path, &take, job->pool)
-                     : fetch_download(&path, job->receive->http, &job->fetch, job->seen, job->pool);
+    jf_err_t *err = is_offer(job) ? take_file(&path, &take, job->pool)
+                                  : fetch_download(&path, job->receive->http, &job->fetch,
+                                                   job->seen, job->pool);
     return err ? end_with(job, err) : tell_saved(job, path);
 }
 
@@ -253,6 +266,9 @@ static jf_err_t *look(job_t *job)
 {
     const jingle_session_t *offer = job->incoming->offer;
     shared_file_t *seen = NULL;
+    if (job->incoming->stream) {
+        return NULL; /* who will see the address is known when the sender names a relay */
+    }
     if (offer && offer->state == JINGLE_ENDED) {
         return jf_err_make(JF_ERR_UNAVAILABLE, APR_SUCCESS, job->pool,
                            "the sender has taken it back");

@@ -6,6 +6,7 @@
 
 #include "fetch_private.h"
 #include "jingle_transport.h"
+#include "si_take.h"
 
 /* Unless --max-time says otherwise. */
 #define TIME_MAX_US apr_time_from_sec(86400)
@@ -29,7 +30,7 @@ static jf_err_t *verify(const taking_t *taking)
     unsigned char sha256[JF_SHA256_BYTES];
     unsigned char sha3[PART_SHA3_BYTES];
     JF_TRY(part_file_end_digest(sha256, sha3, taking->part));
-    if (memcmp(sha256, fetch->file->sha256, sizeof(sha256)) != 0) {
+    if (fetch->file->sha256 && memcmp(sha256, fetch->file->sha256, sizeof(sha256)) != 0) {
         return jf_err_make(JF_ERR_DIGEST, APR_SUCCESS, taking->pool,
                            "%s: what came has another SHA-256 than was promised: nothing of it is "
                            "kept",
@@ -56,7 +57,9 @@ static jf_err_t *take_bytes(const taking_t *taking)
                               .pool = taking->pool};
     intake.progress = progress_begin(fetch->client, fetch_label(fetch, fetch->file),
                                      fetch->file->size_bytes, taking->pool);
-    jf_err_t *err = jingle_transport_put.receive(&intake);
+    jf_err_t *err = taking->take->stream
+                        ? si_take(taking->take->stream, taking->take->connection, &intake)
+                        : jingle_transport_put.receive(&intake);
     progress_end(intake.progress, !err);
     return err;
 }
@@ -101,6 +104,9 @@ static jingle_reason_t reason_of(const jf_err_t *err)
 static void tell_sender(const taking_t *taking, const jf_err_t *err)
 {
     jingle_session_t *session = taking->take->session;
+    if (!session) {
+        return; /* a stream has no receipt but its end */
+    }
     if (err) {
         jingle_end(session, reason_of(err), NULL);
     } else {

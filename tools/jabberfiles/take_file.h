@@ -8,13 +8,17 @@
 
 #include "fetch.h"
 #include "jingle.h"
+#include "si.h"
+#include "xmpp_session.h"
 
 /** An offer that a person, or a rule of his, agrees to. */
 typedef struct take_file_t {
-    jingle_session_t *session; /**< pending */
-    const fetch_t *fetch;      /**< where to and how large; its file is what is offered */
-    const char *address;       /**< of this machine, numeric: what the sender will see */
-    apr_port_t port;           /**< to listen on; 0: any */
+    jingle_session_t *session; /**< pending; or NULL */
+    si_offer_t *stream;        /**< pending, if it is not a session */
+    xmpp_session_t *connection;
+    const fetch_t *fetch; /**< where to and how large; its file is what is offered */
+    const char *address;  /**< of this machine, numeric: what the sender will see */
+    apr_port_t port;      /**< to listen on; 0: any */
 } take_file_t;
 
 /**
