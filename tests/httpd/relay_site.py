@@ -1,12 +1,14 @@
 """Jabber servers with a proxy for bytestreams (XEP-0065), and scripts in the place of one."""
 
 import contextlib
+import functools
 import socket
 import threading
 
 from jabber_pair import PairEjabberd, PairProsody
+from streamer import COMPONENT, COMPONENTS
 
-PROXY_HOST = "proxy.example.org"
+PROXY_HOST = COMPONENT
 # Nothing listens there but what a test puts there.
 ODD_ADDRESS = "127.0.0.2"
 SECONDS_MAX = 60
@@ -62,8 +64,13 @@ class RelayEjabberd(PairEjabberd):
         super()._configure()
 
 
+_OWN_RELAY = {"components": {PROXY_HOST: COMPONENTS[PROXY_HOST]}}
+
+# Those with a "streamer" wait for socketstreamer.
 KINDS = {"prosody": RelayProsody, "ejabberd": RelayEjabberd, "odd": OddProsody,
-         "closed": ClosedProsody}
+         "closed": ClosedProsody,
+         "streamer-prosody": functools.partial(PairProsody, **_OWN_RELAY),
+         "streamer-ejabberd": functools.partial(PairEjabberd, **_OWN_RELAY)}
 
 
 # What a scripted proxy does with a connection
