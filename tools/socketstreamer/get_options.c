@@ -1,6 +1,7 @@
 #include "get_options.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,58 +14,43 @@
 /* What getopt_long returns for the first option: beyond all characters. */
 #define FIRST_CODE 256
 
-/** Takes the value of an option; it is in the pool. */
-typedef jf_err_t *take_fn(get_options_t *options, const char *value, apr_pool_t *pool);
+/** Puts the value of an option, which is in the pool, into its member of get_options_t. */
+typedef jf_err_t *take_fn(void *member, const char *value, apr_pool_t *pool);
 
 /* ---- values ---- */
 
-static jf_err_t *take_from(get_options_t *options, const char *value, apr_pool_t *pool)
+static jf_err_t *take_text(void *member, const char *value, apr_pool_t *pool)
 {
     (void)pool;
-    options->from = value;
+    *(const char **)member = value;
     return NULL;
 }
 
-static jf_err_t *take_name(get_options_t *options, const char *value, apr_pool_t *pool)
+static jf_err_t *take_duration(void *member, const char *value, apr_pool_t *pool)
 {
+    return jf_units_parse_duration(member, value, pool);
+}
+
+static jf_err_t *take_flag(void *member, const char *value, apr_pool_t *pool)
+{
+    (void)value;
     (void)pool;
-    options->name = value;
+    *(int *)member = 1;
     return NULL;
 }
 
-static jf_err_t *take_size(get_options_t *options, const char *value, apr_pool_t *pool)
+static jf_err_t *take_size(void *member, const char *value, apr_pool_t *pool)
 {
-    JF_TRY(jf_units_parse_bytes(&options->size_bytes, value, pool));
-    if (options->size_bytes == JF_UNLIMITED) {
+    apr_int64_t *size_bytes = member;
+    JF_TRY(jf_units_parse_bytes(size_bytes, value, pool));
+    if (*size_bytes == JF_UNLIMITED) {
         return jf_err_make(JF_ERR_INVALID, APR_SUCCESS, pool,
                            "a file is not unlimited; without --size its end is where it ends");
     }
     return NULL;
 }
 
-static jf_err_t *take_type(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    (void)pool;
-    options->type = value;
-    return NULL;
-}
-
-static jf_err_t *take_dcc(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    (void)value;
-    (void)pool;
-    options->speaks_dcc = 1;
-    return NULL;
-}
-
-static jf_err_t *take_listen(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    (void)pool;
-    options->listen = value;
-    return NULL;
-}
-
-static jf_err_t *take_url_base(get_options_t *options, const char *value, apr_pool_t *pool)
+static jf_err_t *take_url_base(void *member, const char *value, apr_pool_t *pool)
 {
     size_t length = strlen(value);
     int is_http = strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0;
@@ -79,30 +65,7 @@ static jf_err_t *take_url_base(get_options_t *options, const char *value, apr_po
     while (length > 0 && value[length - 1] == '/') {
         length--;
     }
-    options->url_base = apr_pstrmemdup(pool, value, length);
-    return NULL;
-}
-
-static jf_err_t *take_ttl(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    return jf_units_parse_duration(&options->ttl_us, value, pool);
-}
-
-static jf_err_t *take_connect_timeout(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    return jf_units_parse_duration(&options->connect_timeout_us, value, pool);
-}
-
-static jf_err_t *take_idle_timeout(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    return jf_units_parse_duration(&options->idle_timeout_us, value, pool);
-}
-
-static jf_err_t *take_help(get_options_t *options, const char *value, apr_pool_t *pool)
-{
-    (void)value;
-    (void)pool;
-    options->wants_help = 1;
+    *(const char **)member = apr_pstrmemdup(pool, value, length);
     return NULL;
 }
 
@@ -112,24 +75,29 @@ typedef struct option_row_t {
     const char *name;
     const char *argument; /* NULL: takes none */
     take_fn *take;
+    size_t member; /* where it is in get_options_t */
     const char *text;
 } option_row_t;
 
+#define MEMBER(name) offsetof(get_options_t, name)
+
 static const option_row_t rows[] = {
-    {"from", "HOST:PORT", take_from, "where the foreign side gives the file"},
-    {"name", "NAME", take_name, "the file's name"},
-    {"size", "SIZE", take_size, "its size, if the foreign side has told it"},
-    {"type", "TYPE", take_type, "its media type (default: what the name tells)"},
-    {"dcc", NULL, take_dcc, "acknowledge as DCC SEND of IRC wants it"},
-    {"listen", "ADDRESS:PORT", take_listen,
+    {"from", "HOST:PORT", take_text, MEMBER(from), "where the foreign side gives the file"},
+    {"name", "NAME", take_text, MEMBER(name), "the file's name"},
+    {"size", "SIZE", take_size, MEMBER(size_bytes), "its size, if the foreign side has told it"},
+    {"type", "TYPE", take_text, MEMBER(type), "its media type (default: what the name tells)"},
+    {"dcc", NULL, take_flag, MEMBER(speaks_dcc), "acknowledge as DCC SEND of IRC wants it"},
+    {"listen", "ADDRESS:PORT", take_text, MEMBER(listen),
      "where the Jabber client comes to (default: 127.0.0.1:0)"},
-    {"url-base", "URL", take_url_base, "what the URL begins with behind a reverse proxy"},
-    {"ttl", "DURATION", take_ttl, "how long to wait for somebody to come (default: 1h)"},
-    {"connect-timeout", "DURATION", take_connect_timeout,
+    {"url-base", "URL", take_url_base, MEMBER(url_base),
+     "what the URL begins with behind a reverse proxy"},
+    {"ttl", "DURATION", take_duration, MEMBER(ttl_us),
+     "how long to wait for somebody to come (default: 1h)"},
+    {"connect-timeout", "DURATION", take_duration, MEMBER(connect_timeout_us),
      "for a connection to the foreign side (default: 30)"},
-    {"idle-timeout", "DURATION", take_idle_timeout,
+    {"idle-timeout", "DURATION", take_duration, MEMBER(idle_timeout_us),
      "how long either side may do nothing (default: 60)"},
-    {"help", NULL, take_help, "print this help"},
+    {"help", NULL, take_flag, MEMBER(wants_help), "print this help"},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
@@ -162,7 +130,8 @@ static jf_err_t *refuse_option(int code, const char *word, apr_pool_t *pool)
 /* Says which option has the wrong value. */
 static jf_err_t *take(get_options_t *options, const option_row_t *row, apr_pool_t *pool)
 {
-    jf_err_t *err = row->take(options, optarg ? apr_pstrdup(pool, optarg) : NULL, pool);
+    jf_err_t *err =
+        row->take((char *)options + row->member, optarg ? apr_pstrdup(pool, optarg) : NULL, pool);
     if (err) {
         return jf_err_make(err->code, err->status, pool, "--%s: %s", row->name, err->text);
     }
