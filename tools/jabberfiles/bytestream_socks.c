@@ -2,11 +2,10 @@
 
 #include <string.h>
 
-#include <openssl/evp.h>
+#include <apr_encode.h>
 
 #include "jf_ascii.h"
-
-#define SHA1_BYTES 20
+#include "stream_hash.h"
 
 #define VERSION 5
 #define NO_AUTHENTICATION 0
@@ -30,25 +29,11 @@ enum {
 #define METHOD_BYTES 2
 #define HEAD_BYTES 5
 
-static int update(EVP_MD_CTX *digest, const char *text)
-{
-    return EVP_DigestUpdate(digest, text, strlen(text));
-}
-
 int bytestream_hash(char *hash, const char *sid, const char *requester, const char *target)
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[SHA1_BYTES] = {0};
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    int is_done = digest && EVP_DigestInit_ex(digest, EVP_sha1(), NULL) && update(digest, sid) &&
-                  update(digest, requester) && update(digest, target) &&
-                  EVP_DigestFinal_ex(digest, bytes, NULL);
-    EVP_MD_CTX_free(digest);
-    for (size_t i = 0; i < SHA1_BYTES; i++) {
-        hash[2 * i] = digits[bytes[i] >> 4];
-        hash[2 * i + 1] = digits[bytes[i] & 0xf];
-    }
-    hash[BYTESTREAM_HASH_CHARS] = '\0';
+    unsigned char bytes[STREAM_HASH_BYTES] = {0};
+    int is_done = stream_hash(bytes, sid, requester, target);
+    apr_encode_base16_binary(hash, bytes, sizeof(bytes), APR_ENCODE_LOWER, NULL);
     return is_done;
 }
 

@@ -34,8 +34,7 @@ typedef struct bytestream_socks_t {
 } bytestream_socks_t;
 
 /**
- * The hash of a stream: SHA-1 of sid, requester and target, one after the other (XEP-0065 section
- * 5.3.2).
+ * The hash of a stream (stream_hash.h) in digits.
  * @param hash room for BYTESTREAM_HASH_CHARS digits and a NUL. @return 0 if there is no SHA-1 here
  */
 int bytestream_hash(char *hash, const char *sid, const char *requester, const char *target);

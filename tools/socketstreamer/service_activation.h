@@ -22,6 +22,6 @@ typedef struct service_activation_t {
  * or if there is none, as they are prepared, for so the specification wants it.
  */
 relay_activation_t service_activation_run(relay_streams_t *streams,
-                                          const service_activation_t *activation, apr_pool_t *pool);
+                                          const service_activation_t *activation);
 
 #endif

@@ -89,11 +89,8 @@ static void on_pause(void *baton, int error)
 
 static relay_activation_t activate(void *baton, const service_activation_t *activation)
 {
-    daemon_t *daemon = baton;
-    apr_pool_t *pool;
-    apr_pool_create(&pool, NULL);
-    relay_activation_t outcome = service_activation_run(daemon->streams, activation, pool);
-    apr_pool_destroy(pool);
+    const daemon_t *daemon = baton;
+    relay_activation_t outcome = service_activation_run(daemon->streams, activation);
     if (outcome == RELAY_OVER_STREAMS || outcome == RELAY_OVER_DAY_BYTES) {
         service_report_refused(activation->user, outcome);
     }
