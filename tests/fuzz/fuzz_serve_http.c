@@ -123,7 +123,7 @@ void fuzz_one(const char *text, apr_pool_t *pool)
 {
     static char answer[ANSWER_BYTES];
     serve_http_t *server = NULL;
-    const serve_http_options_t alone = {.silence_s = SERVE_SILENCE_S};
+    const serve_place_t alone = {.silence_s = SERVE_SILENCE_S};
     FUZZ_CHECK(!serve_http_open(&server, &alone, make_source(pool), pool));
     talk(server, expand(text, serve_http_url(server), pool), answer);
     check_answer(server, text, answer);

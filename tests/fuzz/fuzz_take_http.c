@@ -70,7 +70,7 @@ void fuzz_one(const char *text, apr_pool_t *pool)
 {
     sink_t written = {0};
     const take_sink_t sink = {count, &written};
-    const take_http_options_t options = {.silence_s = TAKE_SILENCE_S};
+    const serve_place_t options = {.silence_s = TAKE_SILENCE_S};
     const struct sockaddr_in nowhere = {.sin_family = AF_INET};
     take_http_t *take = NULL;
     int fds[2];

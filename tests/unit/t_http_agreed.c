@@ -40,7 +40,7 @@ static source_file_t *make_source(client_t *client, apr_pool_t *pool)
 
 static place_t *make_place(apr_pool_t *pool)
 {
-    static const serve_http_options_t here = {"127.0.0.1", 0, SERVE_SILENCE_S};
+    static const serve_place_t here = {"127.0.0.1", 0, SERVE_SILENCE_S};
     place_t *place = apr_pcalloc(pool, sizeof(*place));
     place->options.is_quiet = 1;
     place->client =

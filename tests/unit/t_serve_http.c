@@ -36,7 +36,7 @@ static source_file_t *make_source(const char *name, const char *content, apr_poo
 static serve_http_t *make_server(const source_file_t *source, unsigned silence_s, apr_pool_t *pool)
 {
     serve_http_t *server = NULL;
-    const serve_http_options_t options = {.silence_s = silence_s};
+    const serve_place_t options = {.silence_s = silence_s};
     jf_test_ok(serve_http_open(&server, &options, source, pool), "open");
     return server;
 }

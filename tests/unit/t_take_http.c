@@ -41,7 +41,7 @@ static desk_t *make_desk(apr_int64_t size_bytes, unsigned silence_s, apr_pool_t 
 {
     desk_t *desk = apr_pcalloc(pool, sizeof(*desk));
     const take_sink_t sink = {write_down, desk};
-    const take_http_options_t options = {.silence_s = silence_s};
+    const serve_place_t options = {.silence_s = silence_s};
     desk->pool = pool;
     jf_test_ok(take_http_open(&desk->take, &options, size_bytes, &sink, pool), "open");
     return desk;
@@ -219,8 +219,8 @@ static void test_paths_are_not_guessed(void **state)
 static void test_where_it_listens(void **state)
 {
     const take_sink_t sink = {write_down, NULL};
-    const take_http_options_t here = {"127.0.0.1", 0, TAKE_SILENCE_S};
-    const take_http_options_t nowhere = {"192.0.2.1", 0, TAKE_SILENCE_S};
+    const serve_place_t here = {"127.0.0.1", 0, TAKE_SILENCE_S};
+    const serve_place_t nowhere = {"192.0.2.1", 0, TAKE_SILENCE_S};
     take_http_t *take = NULL;
     jf_test_ok(take_http_open(&take, &here, 1, &sink, *state), "127.0.0.1");
     assert_int_equal(strncmp(take_http_url(take), "http://127.0.0.1:", 17), 0);

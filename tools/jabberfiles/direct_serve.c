@@ -137,7 +137,7 @@ static jf_err_t *serve(direct_result_t *result, serving_t *serving)
 static jf_err_t *offer(direct_result_t *result, const direct_t *direct)
 {
     serving_t serving = {.direct = direct};
-    const serve_http_options_t options = {direct->address, direct->port, SERVE_SILENCE_S};
+    const serve_place_t options = {direct->address, direct->port, SERVE_SILENCE_S};
     jf_err_t *err = serve_http_open(&serving.server, &options, direct->source, direct->pool);
     if (err) {
         *result = fail(err->text);

@@ -135,3 +135,17 @@ const char *serve_address_url(const char *address, apr_port_t port, apr_pool_t *
     return apr_psprintf(pool, "http://%s%s%s:%d", is_ipv6 ? "[" : "", address, is_ipv6 ? "]" : "",
                         (int)port);
 }
+
+jf_err_t *serve_address_open(int *fd, const char **url, const serve_place_t *place,
+                             const char *path, apr_pool_t *pool)
+{
+    apr_port_t port = place->port;
+    *fd = -1;
+    *url = path;
+    if (!place->address) {
+        return NULL;
+    }
+    JF_TRY(serve_address_listen(fd, place->address, &port, pool));
+    *url = apr_pstrcat(pool, serve_address_url(place->address, port, pool), path, NULL);
+    return NULL;
+}

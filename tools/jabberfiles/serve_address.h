@@ -29,4 +29,20 @@ jf_err_t *serve_address_listen(int *fd, const char *address, apr_port_t *port, a
 /** "http://ADDRESS:PORT", an IPv6 address in brackets. */
 const char *serve_address_url(const char *address, apr_port_t port, apr_pool_t *pool);
 
+/** Where a server of one path listens, and how patient it is. */
+typedef struct serve_place_t {
+    const char *address; /**< numeric; NULL: no listening, connections are brought to it */
+    apr_port_t port;     /**< 0: any */
+    unsigned silence_s;  /**< a connection on which nothing moves for so long is closed */
+} serve_place_t;
+
+/**
+ * Listens at a place, if it has an address.
+ * @param fd set as by serve_address_listen; -1 if there is no listening.
+ * @param url set to where @a path, escaped, is then; to the path alone if there is no listening.
+ * @return as serve_address_listen
+ */
+jf_err_t *serve_address_open(int *fd, const char **url, const serve_place_t *place,
+                             const char *path, apr_pool_t *pool);
+
 #endif

@@ -10,7 +10,6 @@
 #include "jf_media.h"
 #include "jf_names.h"
 #include "jf_token.h"
-#include "serve_address.h"
 #include "serve_private.h"
 
 /* Of one connection: request line and header fields fit in, or they are refused with 431. */
@@ -23,14 +22,15 @@ static apr_status_t stop(void *baton)
     return APR_SUCCESS;
 }
 
-static jf_err_t *describe(serve_http_t *server)
+/* @param escaped_path set to the path as it stands in a URL. */
+static jf_err_t *describe(serve_http_t *server, const char **escaped_path)
 {
     const source_file_t *source = server->source;
     const char *token = NULL;
     JF_TRY(jf_token_nonce(&token, server->pool));
     server->path = apr_pstrcat(server->pool, "/", token, "/", source->name, NULL);
-    server->url = apr_pstrcat(server->pool, "/", token, "/",
-                              jf_names_escape(source->name, server->pool), NULL);
+    *escaped_path = apr_pstrcat(server->pool, "/", token, "/",
+                                jf_names_escape(source->name, server->pool), NULL);
     server->digest = jf_digest_format(source->sha256, server->pool);
     server->etag = apr_psprintf(server->pool, "\"%s\"", server->digest + strlen("sha-256="));
     server->disposition = jf_media_disposition(0, source->name, server->pool);
@@ -66,21 +66,17 @@ static jf_err_t *start(serve_http_t *server, int fd, unsigned silence_s)
     return NULL;
 }
 
-jf_err_t *serve_http_open(serve_http_t **server_out, const serve_http_options_t *options,
+jf_err_t *serve_http_open(serve_http_t **server_out, const serve_place_t *place,
                           const source_file_t *source, apr_pool_t *pool)
 {
     serve_http_t *server = apr_pcalloc(pool, sizeof(*server));
+    const char *escaped_path = NULL;
     int fd = -1;
     server->source = source;
     server->pool = pool;
-    JF_TRY(describe(server));
-    if (options->address) {
-        apr_port_t port = options->port;
-        JF_TRY(serve_address_listen(&fd, options->address, &port, pool));
-        server->url =
-            apr_pstrcat(pool, serve_address_url(options->address, port, pool), server->url, NULL);
-    }
-    JF_TRY(start(server, fd, options->silence_s));
+    JF_TRY(describe(server, &escaped_path));
+    JF_TRY(serve_address_open(&fd, &server->url, place, escaped_path, pool));
+    JF_TRY(start(server, fd, place->silence_s));
     *server_out = server;
     return NULL;
 }

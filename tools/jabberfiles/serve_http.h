@@ -12,8 +12,7 @@
 
 #include <sys/socket.h>
 
-#include <apr_network_io.h>
-
+#include "serve_address.h"
 #include "source_file.h"
 
 typedef struct serve_http_t serve_http_t;
@@ -24,18 +23,12 @@ typedef struct serve_http_t serve_http_t;
 /** A connection on which nothing moves for so long is closed. */
 #define SERVE_SILENCE_S 60
 
-typedef struct serve_http_options_t {
-    const char *address; /**< numeric; NULL: no listening, serve_http_adopt brings connections */
-    apr_port_t port;     /**< 0: any */
-    unsigned silence_s;  /**< SERVE_SILENCE_S; tests have less patience */
-} serve_http_options_t;
-
 /**
  * Begins to listen. Everything ends with serve_http_close or @a pool.
  * @param source a file whose size and digest are known; must live as long.
  * @return JF_ERR_INVALID as serve_address_listen; JF_ERR_IO
  */
-jf_err_t *serve_http_open(serve_http_t **server, const serve_http_options_t *options,
+jf_err_t *serve_http_open(serve_http_t **server, const serve_place_t *place,
                           const source_file_t *source, apr_pool_t *pool);
 
 /** The link to the file; its path alone if the server does not listen. */

@@ -10,7 +10,6 @@
 
 #include "jf_token.h"
 #include "jf_units.h"
-#include "serve_address.h"
 
 /* One uploads; a few others may knock without locking that one out. */
 #define CONNECTIONS_MAX 16
@@ -215,8 +214,8 @@ static jf_err_t *start(take_http_t *take, int fd, unsigned silence_s)
     return NULL;
 }
 
-jf_err_t *take_http_open(take_http_t **take_out, const take_http_options_t *options,
-                         apr_int64_t size_bytes, const take_sink_t *sink, apr_pool_t *pool)
+jf_err_t *take_http_open(take_http_t **take_out, const serve_place_t *place, apr_int64_t size_bytes,
+                         const take_sink_t *sink, apr_pool_t *pool)
 {
     take_http_t *take = apr_pcalloc(pool, sizeof(*take));
     const char *secret = NULL;
@@ -225,17 +224,11 @@ jf_err_t *take_http_open(take_http_t **take_out, const take_http_options_t *opti
     JF_TRY(jf_token_nonce(&secret, pool));
     take->pool = pool;
     take->path = apr_pstrcat(pool, "/", secret, NULL);
-    take->url = take->path;
     take->size_bytes = size_bytes;
     take->size_text = apr_psprintf(pool, "%" APR_INT64_T_FMT, size_bytes);
     take->sink = *sink;
-    if (options->address) {
-        apr_port_t port = options->port;
-        JF_TRY(serve_address_listen(&fd, options->address, &port, pool));
-        take->url =
-            apr_pstrcat(pool, serve_address_url(options->address, port, pool), take->path, NULL);
-    }
-    JF_TRY(start(take, fd, options->silence_s));
+    JF_TRY(serve_address_open(&fd, &take->url, place, take->path, pool));
+    JF_TRY(start(take, fd, place->silence_s));
     *take_out = take;
     return NULL;
 }

@@ -12,9 +12,7 @@
 
 #include <sys/socket.h>
 
-#include <apr_network_io.h>
-
-#include "jf_err.h"
+#include "serve_address.h"
 
 typedef struct take_http_t take_http_t;
 
@@ -34,18 +32,12 @@ typedef struct take_sink_t {
 /** A connection on which nothing comes for so long is closed. */
 #define TAKE_SILENCE_S 30
 
-typedef struct take_http_options_t {
-    const char *address; /**< numeric; NULL: no listening, take_http_adopt brings connections */
-    apr_port_t port;     /**< 0: any */
-    unsigned silence_s;  /**< TAKE_SILENCE_S; tests have less patience */
-} take_http_options_t;
-
 /**
  * Begins to listen; ends with @a pool at the latest.
  * @return JF_ERR_INVALID as serve_address_listen; JF_ERR_IO
  */
-jf_err_t *take_http_open(take_http_t **take, const take_http_options_t *options,
-                         apr_int64_t size_bytes, const take_sink_t *sink, apr_pool_t *pool);
+jf_err_t *take_http_open(take_http_t **take, const serve_place_t *place, apr_int64_t size_bytes,
+                         const take_sink_t *sink, apr_pool_t *pool);
 
 /** Where the upload is to go; the path alone if nobody is listened to. */
 const char *take_http_url(const take_http_t *take);

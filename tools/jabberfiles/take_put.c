@@ -185,7 +185,7 @@ static jf_err_t *wait_for_word(const taking_t *taking)
 static jf_err_t *receive(const jingle_intake_t *intake)
 {
     taking_t taking = {.intake = intake};
-    const take_http_options_t options = {intake->address, intake->port, TAKE_SILENCE_S};
+    const serve_place_t options = {intake->address, intake->port, TAKE_SILENCE_S};
     JF_TRY(take_http_open(&taking.server, &options, intake->session->file->size_bytes,
                           &intake->sink, intake->pool));
     taking.begin_us = apr_time_now() + BEGIN_US;
