@@ -12,28 +12,13 @@
  * core. */
 #define ORPHAN_BUDGET_US 50000
 
+/** What is done for one store; @a number counts them. */
+typedef void chore_t(int number, const jf_service_t *service, server_rec *main, apr_pool_t *pool);
+
 /* ---- sweeping, in one process at a time ---- */
 
 /* Where the search for orphans goes on, of this process; one for each service. */
 static jf_sweep_t *sweeps;
-
-static void sweep_one(jf_sweep_t *sweep, server_rec *server, apr_pool_t *pool)
-{
-    jf_sweep_result_t result;
-    jf_err_t *err = jf_sweep_round(&result, sweep, apr_time_now(), ORPHAN_BUDGET_US, pool);
-    if (err) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
-                     JFLOGNO(0060) "sweep: %s; tried again in 10 s", err->text);
-    }
-    if (result.expired_files || result.expired_slots || result.cancelled_promises ||
-        result.orphans) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, server,
-                     JFLOGNO(0061) "sweep: %d expired files, %d slots past their time, %d "
-                                   "uploads of ended processes, %d orphaned objects removed",
-                     result.expired_files, result.expired_slots, result.cancelled_promises,
-                     result.orphans);
-    }
-}
 
 /* In the thread that starts the child: the watchdog's own must not allocate from the child's pool.
  */
@@ -46,54 +31,45 @@ void jfm_janitor_child_init(apr_pool_t *pchild)
     }
 }
 
-static apr_status_t sweep_all(int state, void *baton, apr_pool_t *pool)
+static void sweep(int number, const jf_service_t *service, server_rec *main, apr_pool_t *pool)
 {
-    const apr_array_header_t *stores = jfm_stores();
-    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
-        if (sweeps[i].service) {
-            sweep_one(&sweeps[i], baton, pool);
-        }
+    jf_sweep_result_t result;
+    (void)service;
+    jf_err_t *err =
+        jf_sweep_round(&result, &sweeps[number], apr_time_now(), ORPHAN_BUDGET_US, pool);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, main,
+                     JFLOGNO(0060) "sweep: %s; tried again in 10 s", err->text);
     }
-    return APR_SUCCESS;
+    if (result.expired_files || result.expired_slots || result.cancelled_promises ||
+        result.orphans) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main,
+                     JFLOGNO(0061) "sweep: %d expired files, %d slots past their time, %d "
+                                   "uploads of ended processes, %d orphaned objects removed",
+                     result.expired_files, result.expired_slots, result.cancelled_promises,
+                     result.orphans);
+    }
 }
 
-static apr_status_t flush_all(int state, void *baton, apr_pool_t *pool)
+static void flush(int number, const jf_service_t *service, server_rec *main, apr_pool_t *pool)
 {
-    const apr_array_header_t *stores = jfm_stores();
-    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
-        const jf_service_t *service =
-            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
-        if (service) {
-            jfm_flush(service, baton, pool);
-        }
-    }
-    return APR_SUCCESS;
+    (void)number;
+    jfm_flush(service, main, pool);
 }
 
 /* ---- what each process has to do for itself ---- */
 
-static void retry_one(const jf_service_t *service, server_rec *server, apr_pool_t *pool)
+static void retry_cancels(int number, const jf_service_t *service, server_rec *main,
+                          apr_pool_t *pool)
 {
+    (void)number;
     jf_err_t *err = jf_ledger_retry_cancels(service->ledger, pool);
     if (err) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, server,
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, main,
                      JFLOGNO(0062) "taking back the promises of broken uploads: %s; tried again "
                                    "in 10 s",
                      err->text);
     }
-}
-
-static apr_status_t retry_cancels(int state, void *baton, apr_pool_t *pool)
-{
-    const apr_array_header_t *stores = jfm_stores();
-    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
-        const jf_service_t *service =
-            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
-        if (service) {
-            retry_one(service, baton, pool);
-        }
-    }
-    return APR_SUCCESS;
 }
 
 /* ---- start ---- */
@@ -108,15 +84,35 @@ typedef struct duty_t {
     const char *watchdog;
     int is_singleton;
     apr_interval_time_t interval_us;
-    ap_watchdog_callback_fn_t *callback;
+    chore_t *chore;
 } duty_t;
 
 static const duty_t duties[] = {
-    {"_jabberfiles_sweep_", 1, ROUND_US, sweep_all},
-    {"_jabberfiles_sweep_", 1, FLUSH_US, flush_all},
+    {"_jabberfiles_sweep_", 1, ROUND_US, sweep},
+    {"_jabberfiles_sweep_", 1, FLUSH_US, flush},
     {"_jabberfiles_child_", 0, ROUND_US, retry_cancels},
 };
 #define DUTY_COUNT (sizeof(duties) / sizeof(duties[0]))
+
+/** A duty as the watchdog knows it. */
+typedef struct rounds_t {
+    const duty_t *duty;
+    server_rec *main;
+} rounds_t;
+
+static apr_status_t make_round(int state, void *baton, apr_pool_t *pool)
+{
+    const rounds_t *rounds = baton;
+    const apr_array_header_t *stores = jfm_stores();
+    for (int i = 0; state == AP_WATCHDOG_STATE_RUNNING && i < stores->nelts; i++) {
+        const jf_service_t *service =
+            APR_ARRAY_IDX(stores, i, const jfm_server_config_t *)->service;
+        if (service) {
+            rounds->duty->chore(i, service, rounds->main, pool);
+        }
+    }
+    return APR_SUCCESS;
+}
 
 static apr_status_t register_one(const watchdog_t *watchdog, const duty_t *duty, server_rec *main,
                                  apr_pool_t *pconf)
@@ -124,9 +120,12 @@ static apr_status_t register_one(const watchdog_t *watchdog, const duty_t *duty,
     ap_watchdog_t *instance;
     apr_status_t status =
         watchdog->get_instance(&instance, duty->watchdog, 0, duty->is_singleton, pconf);
-    return status == APR_SUCCESS
-               ? watchdog->register_callback(instance, duty->interval_us, main, duty->callback)
-               : status;
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    rounds_t *rounds = apr_palloc(pconf, sizeof(*rounds));
+    *rounds = (rounds_t){duty, main};
+    return watchdog->register_callback(instance, duty->interval_us, rounds, make_round);
 }
 
 static apr_status_t register_all(const watchdog_t *watchdog, server_rec *main, apr_pool_t *pconf)
