@@ -40,6 +40,10 @@ struct jf_ledger_t {
     const void *stamp_source;
     jf_ledger_links_t *links;
 
+    volatile apr_uint32_t log_pages; /* length of the log when this process last wrote */
+    jf_sqlite_t *copier; /* this and the next are for the one thread in jf_ledger_checkpoint */
+    apr_time_t copy_again_us;
+
     apr_thread_mutex_t *mutex; /* guards everything below */
     jf_write_t *waiting;
     jf_write_t **waiting_end;
@@ -58,6 +62,9 @@ int jf_ledger_stamp(jf_sqlite_stamp_t *stamp, const jf_ledger_t *ledger);
 /** Makes jf_ledger_stamp and the memory of links work; @a pool is for errors. */
 void jf_ledger_watch(jf_ledger_t *ledger, apr_pool_t *pool);
 void jf_ledger_unwatch(jf_ledger_t *ledger);
+
+/** From now on the commits of @a writer say how long the log is (jf_ledger_checkpoint.h). */
+void jf_ledger_note_log(jf_ledger_t *ledger, jf_sqlite_t *writer);
 
 /** Opens a connection of the ledger and makes sure that it is one. */
 jf_err_t *jf_ledger_connect(jf_sqlite_t **db, const jf_ledger_t *ledger, jf_sqlite_mode_t mode,

@@ -38,6 +38,7 @@ static jf_err_t *ready_writer(jf_ledger_t *ledger, jf_commit_t commit, apr_pool_
 {
     if (!ledger->writer) {
         JF_TRY(jf_ledger_connect(&ledger->writer, ledger, JF_SQLITE_WRITE, pool));
+        jf_ledger_note_log(ledger, ledger->writer);
         ledger->writer_syncs = -1;
     }
     int syncs = commit == JF_COMMIT_DURABLE && ledger->durability == JF_DURABILITY_FULL;
@@ -319,6 +320,7 @@ void jf_ledger_close(jf_ledger_t *ledger)
     /* The writer last: the last connection moves the write-ahead log into the database. */
     jf_ledger_unwatch(ledger);
     apr_reslist_destroy(ledger->readers);
+    jf_sqlite_close(ledger->copier);
     jf_sqlite_close(ledger->writer);
     apr_pool_destroy(ledger->pool);
 }

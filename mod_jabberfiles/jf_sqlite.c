@@ -98,8 +98,6 @@ static jf_err_t *configure(jf_sqlite_t *db, apr_pool_t *pool)
     /* SQLite opens anything; reading shows whether it is a database. */
     apr_int64_t version;
     JF_TRY(jf_sqlite_pragma_int(&version, db, "schema_version", pool));
-    /* A page that many uploads touch is copied into the database once for all of them. */
-    JF_TRY(jf_sqlite_exec(db, "PRAGMA wal_autocheckpoint=8192", pool));
     /* The journal stays bounded after a burst. */
     return jf_sqlite_exec(db, "PRAGMA journal_size_limit=67108864", pool);
 }

@@ -3,11 +3,13 @@
 #include <apr_optional.h>
 #include <mod_watchdog.h>
 
+#include "jf_ledger_checkpoint.h"
 #include "jf_sweep.h"
 
 /* What has to be gone within a minute is gone after two rounds at most. */
 #define ROUND_US apr_time_from_sec(10)
 #define FLUSH_US apr_time_from_sec(1)
+#define CHECKPOINT_US (APR_USEC_PER_SEC / 10)
 /* A big store is searched for orphans a little in each round, which costs half a percent of one
  * core. */
 #define ORPHAN_BUDGET_US 50000
@@ -72,6 +74,18 @@ static void retry_cancels(int number, const jf_service_t *service, server_rec *m
     }
 }
 
+static void checkpoint(int number, const jf_service_t *service, server_rec *main, apr_pool_t *pool)
+{
+    (void)number;
+    jf_err_t *err = jf_ledger_checkpoint(service->ledger, apr_time_now(), pool);
+    if (err) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, err->status, main,
+                     JFLOGNO(0068) "the ledger's journal grows, it cannot be copied into the "
+                                   "ledger: %s; tried again in 10 s",
+                     err->text);
+    }
+}
+
 /* ---- start ---- */
 
 typedef struct watchdog_t {
@@ -91,6 +105,7 @@ static const duty_t duties[] = {
     {"_jabberfiles_sweep_", 1, ROUND_US, sweep},
     {"_jabberfiles_sweep_", 1, FLUSH_US, flush},
     {"_jabberfiles_child_", 0, ROUND_US, retry_cancels},
+    {"_jabberfiles_child_", 0, CHECKPOINT_US, checkpoint},
 };
 #define DUTY_COUNT (sizeof(duties) / sizeof(duties[0]))
 
