@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <apr_atomic.h>
@@ -16,7 +15,10 @@
 /* A filter that wants to see the bytes gets as much at once. */
 #define READ_BYTES 65536
 
+enum { PIPE_CLOSED, PIPE_KEPT, PIPE_IN_USE };
+
 typedef struct {
+    volatile apr_uint32_t state; /* the rest belongs to whoever has set PIPE_IN_USE */
     int read_fd;
     int write_fd;
     apr_size_t unread_bytes;
@@ -24,57 +26,54 @@ typedef struct {
 
 /* Of this process. Without a lock: in prefork a child may end, and destroy buckets, in a signal
  * handler that has interrupted who uses this. */
-static struct {
-    volatile apr_uint32_t open;
-    pipe_t *volatile kept[PIPES_KEPT]; /* empty */
-} pipes;
+static pipe_t pipes[PIPES_MAX];
 
 /* ---- pipes ---- */
 
-static void close_pipe(pipe_t *pipe)
+/** The first pipe in @a state, now in use; NULL if there is none. */
+static pipe_t *claim(apr_uint32_t state)
 {
-    close(pipe->read_fd);
-    close(pipe->write_fd);
-    free(pipe);
-    apr_atomic_dec32(&pipes.open);
+    for (int i = 0; i < PIPES_MAX; i++) {
+        if (apr_atomic_cas32(&pipes[i].state, PIPE_IN_USE, state) == state) {
+            return &pipes[i];
+        }
+    }
+    return NULL;
 }
 
 static pipe_t *open_pipe(void)
 {
     int ends[2];
-    pipe_t *pipe = malloc(sizeof(*pipe));
-    if (apr_atomic_inc32(&pipes.open) < PIPES_MAX && pipe &&
-        pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+    pipe_t *pipe = claim(PIPE_CLOSED);
+    if (pipe && pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        apr_atomic_set32(&pipe->state, PIPE_CLOSED);
+        return NULL;
+    }
+    if (pipe) {
         /* A user beyond the limit keeps the size that the pipe has. */
         (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
-        *pipe = (pipe_t){.read_fd = ends[0], .write_fd = ends[1]};
-        return pipe;
+        pipe->read_fd = ends[0];
+        pipe->write_fd = ends[1];
+        pipe->unread_bytes = 0;
     }
-    apr_atomic_dec32(&pipes.open);
-    free(pipe);
-    return NULL;
+    return pipe;
 }
 
 static pipe_t *get_pipe(void)
 {
-    for (int i = 0; i < PIPES_KEPT; i++) {
-        pipe_t *pipe = apr_atomic_xchgptr((void *)&pipes.kept[i], NULL);
-        if (pipe) {
-            return pipe;
-        }
-    }
-    return open_pipe();
+    pipe_t *pipe = claim(PIPE_KEPT);
+    return pipe ? pipe : open_pipe();
 }
 
 /* Bytes that nobody wanted go with the pipe: none of them can turn up in another upload. */
 static void put_back(pipe_t *pipe)
 {
-    for (int i = 0; i < PIPES_KEPT && pipe->unread_bytes == 0; i++) {
-        if (!apr_atomic_casptr((void *)&pipes.kept[i], pipe, NULL)) {
-            return;
-        }
+    int is_kept = pipe->unread_bytes == 0 && pipe < pipes + PIPES_KEPT;
+    if (!is_kept) {
+        close(pipe->read_fd);
+        close(pipe->write_fd);
     }
-    close_pipe(pipe);
+    apr_atomic_set32(&pipe->state, is_kept ? PIPE_KEPT : PIPE_CLOSED);
 }
 
 /* ---- the bucket ---- */
