@@ -87,10 +87,10 @@ static jf_err_t *copy_all(jf_ledger_t *ledger, apr_pool_t *pool)
             break;
         }
     }
-    if (progress.length < JF_LOG_LONG_PAGES || progress.length - progress.copied > REST_PAGES) {
-        return NULL;
-    }
-    return restart(ledger, pool);
+    int is_ready =
+        progress.length >= JF_LOG_LONG_PAGES && progress.length - progress.copied <= REST_PAGES;
+    /* Whoever ends the process waits for this thread. */
+    return is_ready && !apr_atomic_read32(&ledger->stopped) ? restart(ledger, pool) : NULL;
 }
 
 /** Not for good, even if the clock goes back. */
