@@ -17,6 +17,7 @@
 
 #define FEW_WRITES 100
 #define THREADS 8
+#define READ_QUOTA "SELECT quota_bytes FROM area"
 
 static const char *log_of(const jf_fixture_t *fixture)
 {
@@ -164,9 +165,24 @@ static void test_ending_process_leaves_the_log(void **state)
 
 /* ---- others who are in the ledger ---- */
 
-static void expect_new_log_without(sqlite3 *reader, jf_fixture_t *fixture)
+static sqlite3 *begin_to_read(const jf_fixture_t *fixture)
+{
+    sqlite3 *reader = jf_crowd_stranger(fixture);
+    jf_crowd_exec(reader, "BEGIN");
+    assert_int_equal(jf_crowd_number(reader, READ_QUOTA), 4711);
+    return reader;
+}
+
+static void expect_log_waits_for(sqlite3 *reader, jf_fixture_t *fixture)
 {
     apr_int64_t number = log_number(fixture);
+    apr_time_t begin_us = apr_time_now();
+    checkpoint(fixture, JF_NOW_US);
+    assert_in_range(apr_time_now() - begin_us, 0, JF_SQLITE_BUSY_US - 1);
+    set_quota(fixture, 1);
+    assert_int_equal(log_number(fixture), number);
+    assert_int_equal(jf_crowd_number(reader, READ_QUOTA), 4711);
+
     jf_crowd_exec(reader, "COMMIT");
     sqlite3_close(reader);
     checkpoint(fixture, JF_NOW_US);
@@ -177,36 +193,19 @@ static void expect_new_log_without(sqlite3 *reader, jf_fixture_t *fixture)
 static void test_reader_is_waited_for_by_nobody(void **state)
 {
     jf_fixture_t *fixture = *state;
-    sqlite3 *reader = jf_crowd_stranger(fixture);
     set_quota(fixture, 4711);
-    apr_int64_t number = log_number(fixture);
-    jf_crowd_exec(reader, "BEGIN");
-    assert_int_equal(jf_crowd_number(reader, "SELECT quota_bytes FROM area"), 4711);
-
+    sqlite3 *reader = begin_to_read(fixture);
     write_until_long(fixture);
-    checkpoint(fixture, JF_NOW_US);
-    set_quota(fixture, 1);
-    assert_int_equal(jf_crowd_number(reader, "SELECT quota_bytes FROM area"), 4711);
-    assert_int_equal(log_number(fixture), number);
-    expect_new_log_without(reader, fixture);
+    expect_log_waits_for(reader, fixture);
 }
 
 /* All is copied, but the log cannot begin anew while somebody reads its end. */
 static void test_reader_of_the_end_delays_the_beginning(void **state)
 {
     jf_fixture_t *fixture = *state;
-    sqlite3 *reader = jf_crowd_stranger(fixture);
     write_until_long(fixture);
-    apr_int64_t number = log_number(fixture);
-    jf_crowd_exec(reader, "BEGIN");
-    jf_crowd_number(reader, "SELECT quota_bytes FROM area");
-
-    apr_time_t begin_us = apr_time_now();
-    checkpoint(fixture, JF_NOW_US);
-    assert_in_range(apr_time_now() - begin_us, 0, JF_SQLITE_BUSY_US - 1);
-    set_quota(fixture, 1);
-    assert_int_equal(log_number(fixture), number);
-    expect_new_log_without(reader, fixture);
+    set_quota(fixture, 4711);
+    expect_log_waits_for(begin_to_read(fixture), fixture);
 }
 
 static void test_foreign_writer_is_no_error(void **state)
