@@ -346,19 +346,24 @@ static void test_forgotten_log_is_bounded(void **state)
     assert_in_range(log_bytes(fixture), 0, 64 * 1024 * 1024);
 }
 
+/** A checkpoint of a database with this in its place, when there is something to copy. */
+static jf_err_t *checkpoint_into(jf_fixture_t *fixture, const char *substitute, int flags)
+{
+    jf_fault_t fault;
+    write_until_long(fixture);
+    checkpoint(fixture, JF_NOW_US); /* what is opened for it, is open now */
+    write_until_long(fixture);
+    set_quota(fixture, 4711);
+    jf_fault_begin(&fault, fixture->database, substitute, flags);
+    jf_err_t *err = jf_ledger_checkpoint(fixture->ledger, JF_NOW_US, fixture->pool);
+    jf_fault_end(&fault);
+    return err;
+}
+
 static void test_failure_is_told_and_tried_again_later(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_fault_t fault;
-    write_until_long(fixture);
-    checkpoint(fixture, JF_NOW_US);
-    write_until_long(fixture);
-    set_quota(fixture, 4711);
-
-    jf_fault_begin(&fault, fixture->database, "/dev/full", O_RDWR);
-    jf_err_t *full = jf_ledger_checkpoint(fixture->ledger, JF_NOW_US, fixture->pool);
-    jf_fault_end(&fault);
-    jf_test_refused(full, JF_ERR_DISK_FULL, "a full disk");
+    jf_test_refused(checkpoint_into(fixture, "/dev/full", O_RDWR), JF_ERR_DISK_FULL, "a full disk");
     checkpoint(fixture, JF_NOW_US + JF_CHECKPOINT_RETRY_US - 1);
     assert_int_not_equal(quota_in_database(fixture), 4711);
     assert_int_equal(jf_fixture_area(fixture, JF_ALICE).quota_bytes, 4711);
@@ -369,15 +374,8 @@ static void test_failure_is_told_and_tried_again_later(void **state)
 static void test_clock_that_goes_back_does_not_end_it(void **state)
 {
     jf_fixture_t *fixture = *state;
-    jf_fault_t fault;
-    write_until_long(fixture);
-    checkpoint(fixture, JF_NOW_US);
-    write_until_long(fixture);
-    set_quota(fixture, 4711);
-    jf_fault_begin(&fault, fixture->database, fixture->database, O_RDONLY);
-    jf_err_t *unwritable = jf_ledger_checkpoint(fixture->ledger, JF_NOW_US, fixture->pool);
-    jf_fault_end(&fault);
-    jf_test_refused(unwritable, JF_ERR_UNAVAILABLE, "a database that cannot be written");
+    jf_test_refused(checkpoint_into(fixture, fixture->database, O_RDONLY), JF_ERR_UNAVAILABLE,
+                    "a database that cannot be written");
     checkpoint(fixture, JF_NOW_US - apr_time_from_sec(3600));
     assert_int_equal(quota_in_database(fixture), 4711);
 }
