@@ -13,7 +13,6 @@
 
 /* Writers wait as long, for those who still read from the log. */
 #define READERS_WAIT_MS 10
-#define TURN_WAIT_US apr_time_from_sec(1)
 
 /* ---- in commits ---- */
 
@@ -67,7 +66,7 @@ static jf_err_t *copy(progress_t *progress, jf_ledger_t *ledger, int mode, apr_p
 static jf_err_t *restart(jf_ledger_t *ledger, apr_pool_t *pool)
 {
     progress_t progress;
-    if (ledger->turn && apr_proc_mutex_timedlock(ledger->turn, TURN_WAIT_US) != APR_SUCCESS) {
+    if (ledger->turn && apr_proc_mutex_timedlock(ledger->turn, JF_TURN_WAIT_US) != APR_SUCCESS) {
         return NULL;
     }
     jf_err_t *err = copy(&progress, ledger, SQLITE_CHECKPOINT_RESTART, pool);
@@ -112,6 +111,9 @@ jf_err_t *jf_ledger_checkpoint(jf_ledger_t *ledger, apr_time_t now_us, apr_pool_
     if (err) {
         apr_atomic_set32(&ledger->log_pages, JF_LOG_LONG_PAGES);
         ledger->copy_again_us = now_us + JF_CHECKPOINT_RETRY_US;
+        /* A connection that was opened while the file was read-only stays so. */
+        jf_sqlite_close(ledger->copier);
+        ledger->copier = NULL;
     }
     return err;
 }

@@ -12,6 +12,10 @@
 #include "jf_sqlite.h"
 #include "jf_statements.h"
 
+/** Who has the turn for longer is stuck, and SQLite's lock, which is what counts, says with what.
+ */
+#define JF_TURN_WAIT_US apr_time_from_sec(1)
+
 /** One thread's wish to write; lives on the stack of that thread, which waits. */
 typedef struct jf_write_t jf_write_t;
 

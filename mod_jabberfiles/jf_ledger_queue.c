@@ -13,9 +13,6 @@
 /* A batch ends somewhere, so that the first of it does not wait for the last of a long queue. */
 #define BATCH_MAX 256
 
-/* Who has the turn for longer is stuck, and SQLite's lock, which is what counts, says with what. */
-#define TURN_WAIT_US apr_time_from_sec(1)
-
 struct jf_write_t {
     jf_ledger_op_t *op;
     void *baton;
@@ -168,7 +165,8 @@ static jf_write_t *take_batch(jf_ledger_t *ledger)
 /* While one waits for the other processes, more come to be written with it. */
 static jf_write_t *gather_batch(jf_ledger_t *ledger, int *has_turn)
 {
-    *has_turn = ledger->turn && apr_proc_mutex_timedlock(ledger->turn, TURN_WAIT_US) == APR_SUCCESS;
+    *has_turn =
+        ledger->turn && apr_proc_mutex_timedlock(ledger->turn, JF_TURN_WAIT_US) == APR_SUCCESS;
     apr_thread_mutex_lock(ledger->mutex);
     jf_write_t *batch = take_batch(ledger);
     apr_thread_mutex_unlock(ledger->mutex);
