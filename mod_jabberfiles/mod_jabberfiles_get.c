@@ -1,4 +1,4 @@
-#include "mod_jabberfiles_private.h"
+#include "mod_jabberfiles_pages.h"
 
 #include <string.h>
 
@@ -6,12 +6,20 @@
 
 #include "jf_digest.h"
 #include "jf_media.h"
+#include "jf_units.h"
 
 /*
  * A small file is read at once and goes out in one piece with the header: no sendfile, no corking
  * of the socket around it, no descriptor to hold.
  */
 #define LOADED_BYTES_MAX (16 * 1024)
+
+/*
+ * sendfile hands a file to the socket in pieces of 64 KiB. That saves time with a short one; a long
+ * one is faster out of mapped memory, a single stream by a half and more. What has a rate gains
+ * nothing, and holds no memory mapped meanwhile.
+ */
+#define SENDFILE_BYTES_MAX (256 * 1024)
 
 static jf_err_t *find(jf_file_t *file, request_rec *r)
 {
@@ -133,6 +141,26 @@ int jfm_deliver(request_rec *r)
                : AP_FILTER_ERROR;
 }
 
+/* In the configuration of this request alone. The core makes the structure itself, for it may have
+ * more members than we know. */
+static void switch_sendfile_off(request_rec *r)
+{
+    char directory[] = "/";
+    core_dir_config *core = core_module.create_dir_config(r->pool, directory);
+    ap_conf_vector_t *change = ap_create_request_config(r->pool);
+    core->enable_sendfile = ENABLE_SENDFILE_OFF;
+    ap_set_core_module_config(change, core);
+    r->per_dir_config = ap_merge_per_dir_configs(r->pool, r->per_dir_config, change);
+}
+
+static int is_to_be_mapped(const request_rec *r, const jf_file_t *file)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    int is_paced = jfm_rate_bytes_per_s(jfm_config_of_area(r, file->jid)) != JF_UNLIMITED;
+    return file->size_bytes > SENDFILE_BYTES_MAX && !is_paced &&
+           core->enable_mmap != ENABLE_MMAP_OFF;
+}
+
 /* From here on it is a file like any other for the core, which opens, ranges, compares and sends
  * it. */
 static void hand_to_default_handler(request_rec *r, const jf_store_t *store, const jf_file_t *file)
@@ -144,6 +172,9 @@ static void hand_to_default_handler(request_rec *r, const jf_store_t *store, con
     r->finfo.valid = APR_FINFO_TYPE | APR_FINFO_SIZE | APR_FINFO_MTIME;
     r->path_info = NULL;
     r->handler = "default-handler";
+    if (is_to_be_mapped(r, file)) {
+        switch_sendfile_off(r);
+    }
     ap_add_output_filter(KEEP_ETAG, NULL, r, r->connection);
 }
 

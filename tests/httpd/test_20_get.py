@@ -1,6 +1,7 @@
 """GET and HEAD: ranges, conditions, types, and how a browser is told to treat a file."""
 
 import hashlib
+import os
 import re
 from urllib.parse import unquote
 
@@ -322,6 +323,18 @@ def test_cgi_is_on_in_this_server(server):
     with Wire(server) as wire:
         wire.send(request_head("GET", "/probe.cgi"))
         assert wire.read_answer("GET").body == b"executed\n"
+
+
+# How the bytes reach the socket depends on their number, on a rate and on EnableMMAP.
+@pytest.mark.parametrize("lines", ["", "EnableMMAP Off", "JabberFilesRate 100M"])
+def test_file_of_any_size_is_whole_and_in_ranges(start_server, users, lines):
+    owner = users.client(start_server(Site(base_lines=lines)))
+    for size_bytes in (16384, 16385, 262144, 262145, 5_000_000):
+        content = os.urandom(size_bytes)
+        link = owner.put(f"{size_bytes}", content).link
+        assert owner.open_link(link).body == content
+        part = owner.open_link(link, headers={"Range": f"bytes=3-{size_bytes - 4}"})
+        assert (part.status, part.body) == (206, content[3:-3])
 
 
 @pytest.mark.parametrize("size_bytes", [1 << 20, 50 << 20])
