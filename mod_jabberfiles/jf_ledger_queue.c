@@ -211,14 +211,18 @@ static void lead(jf_ledger_t *ledger, const jf_write_t *leader)
     }
 }
 
-static void queue(jf_ledger_t *ledger, jf_write_t *write)
+/* @return 1 if it leads. If not, it has to be woken before it looks at itself again: whoever makes
+ * it a leader wakes it after that. */
+static int queue(jf_ledger_t *ledger, jf_write_t *write)
 {
     apr_thread_mutex_lock(ledger->mutex);
+    int is_leader = !ledger->is_writing;
     *ledger->waiting_end = write;
     ledger->waiting_end = &write->next;
-    write->is_leader = !ledger->is_writing;
+    write->is_leader = is_leader;
     ledger->is_writing = 1;
     apr_thread_mutex_unlock(ledger->mutex);
+    return is_leader;
 }
 
 jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_t *op, void *baton,
@@ -230,8 +234,7 @@ jf_err_t *jf_ledger_write(jf_ledger_t *ledger, jf_commit_t commit, jf_ledger_op_
     }
     jf_write_t write = {.op = op, .baton = baton, .commit = commit, .pool = pool};
     sem_init(&write.turn, 0, 0);
-    queue(ledger, &write);
-    if (!write.is_leader) {
+    if (!queue(ledger, &write)) {
         while (sem_wait(&write.turn) != 0 && errno == EINTR) {
         }
     }
