@@ -6,6 +6,8 @@ import time
 SERIOUS = re.compile(r"\[[\w-]*:(?:warn|error|crit|alert|emerg)\]|exit signal")
 # httpd starts its lines with the time; the rest is a C library or a sanitizer speaking.
 FORMATTED = re.compile(r"^\[\w{3} \w{3} \d\d ")
+# mod_ssl was built with a newer patch of OpenSSL than this machine has: nothing about the module.
+OF_THE_MACHINE = re.compile("AH01882:")
 
 SECONDS_TO_WAIT_FOR_A_LINE = 5
 
@@ -39,7 +41,9 @@ class ErrorLog:
 
 
 def is_serious(line):
-    return bool(line.strip()) and (bool(SERIOUS.search(line)) or not FORMATTED.match(line))
+    if not line.strip() or OF_THE_MACHINE.search(line):
+        return False
+    return bool(SERIOUS.search(line)) or not FORMATTED.match(line)
 
 
 class LogWatch:
