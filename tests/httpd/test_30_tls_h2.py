@@ -1,5 +1,7 @@
 """The same over HTTPS, with HTTP/1.1 and HTTP/2."""
 
+import os
+import re
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,10 @@ MAX_FILE_BYTES = 30 << 20
 QUOTA_BYTES = 40 << 20
 GONE_SECONDS = 10
 HTTP2_NO_ERROR = 0
+# As mod_http2 logs what it is asked for: AP_MODE_READBYTES, and whether to wait.
+READ_OF_CONTENT = re.compile(r"h2_c2_in\(.*: read, mode=0, block=(\d)")
+APR_BLOCK_READ = 0
+MOST_BYTES_OF_A_READ = 64 << 10
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +155,23 @@ def test_many_streams_of_one_connection(server, owner, tmp_path):
     for number in range(30):
         assert owner.get(f"{number}.bin").body == bytes([number]) * (10_000 * number)
     assert owner.used_bytes() == 10_000 * sum(range(30))
+
+
+def test_http2_upload_waits_only_where_nothing_has_come(start_server, users, certs, tmp_path, log):
+    """To wait is to be woken by another thread, and costs more than the bytes."""
+    server = start_server(Site(certificates=certs, http2=True,
+                               server_lines="LogLevel http2:trace3"))
+    user = users.client(server)
+    content = os.urandom(1 << 20) * 20
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(content)
+    assert Curl(server, user)("--http2", "-T", photo, area_path(user.jid)).status == 201
+    reads = [READ_OF_CONTENT.search(line) for line in log.collect()]
+    blocking = [int(read[1]) == APR_BLOCK_READ for read in reads if read]
+    # Each that waits comes after one that has found nothing.
+    assert len(blocking) > len(content) / MOST_BYTES_OF_A_READ
+    assert blocking.count(True) <= blocking.count(False)
+    assert user.get("photo.jpg").body == content
 
 
 def test_quota_holds_over_parallel_connections(server, owner):
