@@ -9,7 +9,8 @@
 #include "jf_token.h"
 
 #define BEARER "Bearer"
-#define RANDOM_CHARS 8
+/* All files of a domain may go into one area, thousands of one name within a second. */
+#define RANDOM_CHARS 16
 
 static const char *const kind_names[JF_SLOT_KINDS] = {
     [JF_SLOT_JWT] = "jwt",

@@ -87,8 +87,8 @@ int jf_slot_has_kind(const apr_array_header_t *secrets, jf_slot_kind_t kind);
 int jf_slot_is_in_query(const char *query, apr_pool_t *pool);
 
 /**
- * A path in an area for a file that came by a slot: "chat/2026-11-22/143015-1a2b3c4d/NAME", so that
- * files of one name do not meet, and a list by name is one by time.
+ * A path in an area for a file that came by a slot: "chat/2026-11-22/143015-RANDOM/NAME" with 16
+ * hex digits, so that files of one name do not meet, and a list by name is one by time.
  * @param time_us of the upload; the path has UTC.
  * @return JF_ERR_IO if the kernel gives no random bytes.
  */

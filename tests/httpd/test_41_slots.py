@@ -90,7 +90,7 @@ def test_file_is_in_its_owners_list(server, owner, nobody, chat):
     assert (entry["size_bytes"], entry["content_type"]) == (len(CONTENT), "image/jpeg")
     assert entry["link"] == server.url(slot.target)
     assert entry["expires"] is None
-    form = re.fullmatch(r"chat/(\d{4}-\d\d-\d\d)/(\d{6})-[0-9a-f]{8}/photo\.jpg", entry["path"])
+    form = re.fullmatch(r"chat/(\d{4}-\d\d-\d\d)/(\d{6})-[0-9a-f]{16}/photo\.jpg", entry["path"])
     uploaded = datetime.strptime(f"{form[1]} {form[2]}+0000", "%Y-%m-%d %H%M%S%z")
     assert before <= uploaded <= datetime.now(timezone.utc)
     assert [file["path"] for file in owner.listing("chat/")["files"]] == [entry["path"]]

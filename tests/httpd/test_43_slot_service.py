@@ -95,7 +95,7 @@ def test_file_is_in_the_list_of_who_was_named(server, nobody, owner, ask):
     listing = owner.listing()
     entry, = listing["files"]
     assert entry["link"] == server.url(slot.target)
-    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{8}/photo\.jpg", entry["path"])
+    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{16}/photo\.jpg", entry["path"])
     assert (entry["size_bytes"], entry["content_type"]) == (SIZE_BYTES, "image/jpeg")
     assert (listing["used_bytes"], listing["reserved_bytes"]) == (SIZE_BYTES, 0)
     assert owner.delete(entry["path"]).status == 204

@@ -215,7 +215,7 @@ def test_alice_sends_bob_a_file(setup, bob_is_there):
         path = file["path"]
         assert (file["size_bytes"], file["link"]) == (len(content), received)
         assert sha256(owner.get(path).body) == sha256(content)
-    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{8}/summer\.jpg", path)
+    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{16}/summer\.jpg", path)
 
 
 # Slots

@@ -102,7 +102,7 @@ def test_list_and_links_of_the_area(admin, docroot, owner):
     path = docroot.add(f"{sha1_of(owner.jid)}/{random_part()}/ü.txt", b"hello")
     import_ejabberd(admin, docroot)
     entry, = owner.listing()["files"]
-    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{8}/ü\.txt", entry["path"])
+    assert re.fullmatch(r"chat/\d{4}-\d\d-\d\d/\d{6}-[0-9a-f]{16}/ü\.txt", entry["path"])
     assert entry["link"].endswith("/files/" + encode_libsoup(path).replace("%2F", "/"))
     assert owner.open_link(entry["link"]).body == b"hello"
     assert owner.delete(entry["path"]).status == 204
