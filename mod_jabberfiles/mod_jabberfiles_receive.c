@@ -68,6 +68,8 @@ jf_err_t *jfm_describe_content(jf_upload_request_t *upload, request_rec *r)
 /* How long the bytes of a fast stream gather. Long enough for some hundred KB, short enough for
  * nobody to notice at the end of an upload. */
 #define GATHER_US 250
+/* Whoever had to wait for less than this has a fast stream. */
+#define SHORT_WAIT_US 1000
 
 static apr_status_t read_piece(request_rec *r, apr_bucket_brigade *bb, apr_read_type_e block,
                                apr_off_t bytes)
@@ -80,9 +82,18 @@ static int is_nothing(apr_status_t status, const apr_bucket_brigade *bb)
     return APR_STATUS_IS_EAGAIN(status) || (status == APR_SUCCESS && APR_BRIGADE_EMPTY(bb));
 }
 
+static apr_status_t wait_for_piece(int *is_fast, request_rec *r, apr_bucket_brigade *bb,
+                                   apr_off_t bytes)
+{
+    apr_time_t begin_us = apr_time_now();
+    apr_status_t status = read_piece(r, bb, APR_BLOCK_READ, bytes);
+    *is_fast = apr_time_now() - begin_us < SHORT_WAIT_US;
+    return status;
+}
+
 /* An HTTP/2 stream is fed by the thread that reads the connection. To be woken by it for each few
- * KB, and to wake it in turn for each that was taken, costs more than the bytes. So whoever is as
- * fast as the stream looks again a moment later instead of waiting. */
+ * KB, and to wake it in turn for each that was taken, costs more than the bytes. So where a fast
+ * stream has nothing now, it is looked at again a moment later before anybody waits for it. */
 static apr_status_t read_stream(int *is_fast, request_rec *r, apr_bucket_brigade *bb,
                                 apr_off_t bytes)
 {
@@ -91,8 +102,11 @@ static apr_status_t read_stream(int *is_fast, request_rec *r, apr_bucket_brigade
         apr_sleep(GATHER_US);
         status = read_piece(r, bb, APR_NONBLOCK_READ, bytes);
     }
-    *is_fast = !is_nothing(status, bb);
-    return *is_fast ? status : read_piece(r, bb, APR_BLOCK_READ, bytes);
+    if (is_nothing(status, bb)) {
+        return wait_for_piece(is_fast, r, bb, bytes);
+    }
+    *is_fast = 1;
+    return status;
 }
 
 static apr_status_t read_content(int *is_fast, request_rec *r, apr_bucket_brigade *bb,
