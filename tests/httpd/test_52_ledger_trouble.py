@@ -22,7 +22,9 @@ CONFIGURATION_FAILED = "AH00016|AH00020"
 
 @contextlib.contextmanager
 def locked(server):
-    """Holds the write lock of the ledger, as a foreign program may."""
+    """Holds the write lock of the ledger, as a foreign program may. Longer than the sweep has
+    patience, it is for a server of the test's own: the sweep may say that it has failed a moment
+    after the lock has been given back, and the next test would have to answer for it."""
     with contextlib.closing(sqlite3.connect(server.store / "ledger.db",
                                             isolation_level=None)) as ledger:
         ledger.execute("BEGIN IMMEDIATE")
@@ -30,9 +32,11 @@ def locked(server):
         ledger.execute("ROLLBACK")
 
 
-def test_locked_ledger_is_503_with_retry_after_and_nothing_is_lost(server, owner, log):
+def test_locked_ledger_is_503_with_retry_after_and_nothing_is_lost(start_server, users, log):
     log.expect("JF0020")
     log.allow(SWEEP_FAILED)
+    server = start_server()
+    owner = users.client(server)
     link = owner.put("kept", b"kept").link
     with locked(server):
         started = time.monotonic()
@@ -62,10 +66,12 @@ def test_upload_waits_for_a_short_lock(server, owner, log):
     assert connection.getresponse().status == 201
 
 
-def test_lock_during_an_upload_loses_nothing(server, owner, log, records):
+def test_lock_during_an_upload_loses_nothing(start_server, users, log):
     """The promise is made; the row cannot be written: 503, and the promise goes later."""
     log.expect("JF0020")
     log.allow(SWEEP_FAILED)
+    server = start_server()
+    owner, records = users.client(server), Records(server)
     owner.put("a", b"old")
     connection = server.connect()
     connection.putrequest("PUT", f"/files/{owner.jid}/a")

@@ -133,14 +133,19 @@ def test_file_that_changes_while_it_comes_is_the_new_one_alone(owner, server, ge
     assert names_in(tool) == ["a.bin"]
 
 
+def wait_for_bytes(tool, more_than):
+    """That the .part is there is not enough: it is made before its first byte has come."""
+    part = tool.home / "a.bin.part"
+    wait_until(lambda: part.exists() and part.stat().st_size > more_than, 30,
+               "nothing is written")
+
+
 def kill_in_the_middle(tool, server, link, after_bytes):
     """A run of the tool ends by kill -9; returns the proxy, which serves on."""
     proxy = CutProxy(server, [after_bytes], is_stalling=True)
     with tool.start(*args(proxy.front.url(link_path(link)))) as running:
         assert proxy.stalled.wait(30)
-        part = tool.home / "a.bin.part"
-        wait_until(lambda: part.exists() and part.stat().st_size > after_bytes // 2, 30,
-                   "nothing is written")
+        wait_for_bytes(tool, after_bytes // 2)
         running.process.kill()
         running.process.wait()
     assert names_in(tool) == PARTS
@@ -184,7 +189,7 @@ def test_interrupt_leaves_what_has_come(owner, server, get, tool):
     with CutProxy(server, [len(OLD) // 2], is_stalling=True) as proxy:
         with tool.start(*args(proxy.front.url(link_path(link)))) as running:
             assert proxy.stalled.wait(30)
-            wait_until((tool.home / "a.bin.part").exists, 30, "nothing is written")
+            wait_for_bytes(tool, 0)
             done = running.stop()
         assert (done.code, done.out) == (INTERRUPTED, "")
         assert names_in(tool) == PARTS
@@ -198,7 +203,7 @@ def test_two_downloads_do_not_write_into_one_part(owner, server, get, tool):
         url = proxy.front.url(link_path(link))
         with tool.start(*args(url)) as running:
             assert proxy.stalled.wait(30)
-            wait_until((tool.home / "a.bin.part").exists, 30, "nothing is written")
+            wait_for_bytes(tool, 0)
             done = get(url)
             assert done.code == UNAVAILABLE
             assert "another download is writing to a.bin.part" in done.err
