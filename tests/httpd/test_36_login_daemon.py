@@ -26,6 +26,8 @@ from server import StartFailed
 from xmpp_server import User
 
 DIED = "JF0073"
+# Of a socket that somebody has accepted, in /proc/net/unix.
+CONNECTED = "03"
 GONE_SECONDS = 10
 LOAD_SECONDS = 4
 FIRST_LOGINS = 200
@@ -45,6 +47,15 @@ def user(prosody):
 def line_of(authority):
     """The arguments of JabberFilesDomain for a fake server."""
     return lambda fake: f"{fake.domain} connect=127.0.0.1:{fake.port} ca={authority.ca}"
+
+
+def logins_in_helper(server):
+    """How many connections of httpd the helper has taken; one that waits to be taken would outlive
+    it, and be the next one's."""
+    path, = sockets(server)
+    with open("/proc/net/unix", encoding="utf-8") as file:
+        lines = [line.split() for line in file]
+    return sum(line[5] == CONNECTED and line[-1] == str(path) for line in lines)
 
 
 def helper_of(server):
@@ -172,6 +183,8 @@ def test_killed_helper_lets_nobody_wait(start_server, program, prosody, fake_ser
     clients = [Client(server, f"user{number}@hanging.example", "x") for number in range(12)]
     with ThreadPoolExecutor(len(clients)) as pool:
         waiting = [pool.submit(client.put, "a", b"x") for client in clients]
+        wait_until(lambda: logins_in_helper(server) == len(clients), GONE_SECONDS,
+                   "the helper has not taken all logins")
         # It connects to few at the same time.
         wait_until(lambda: len(hanging.visits) >= 5, GONE_SECONDS, "the logins have not begun")
         killed_at = time.monotonic()

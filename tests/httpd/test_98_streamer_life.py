@@ -45,7 +45,8 @@ def is_open(streamer, number=0):
     try:
         connect(streamer.address(number)).close()
         return True
-    except ConnectionRefusedError:
+    # Reset: it was closed between the connection and its being taken.
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
 
 
