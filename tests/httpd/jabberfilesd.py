@@ -53,7 +53,7 @@ def encode(text):
 class Jabberfilesd:
     """One process with its own socket."""
 
-    def __init__(self, env, domains, deadline_ms=2000, resolver=None):
+    def __init__(self, env, domains, deadline_ms=5000, resolver=None):
         self._env = env
         self._directory = tempfile.TemporaryDirectory(prefix="jabberfilesd.")
         self._path = str(Path(self._directory.name) / "socket")

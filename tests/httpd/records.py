@@ -9,6 +9,7 @@ LOCK_TRIES_SECONDS = 10
 ORPHAN_AGE_SECONDS = 3600
 SWEPT_SECONDS = 60
 GONE_SECONDS = 10
+BUSY_SECONDS = 5  # so long a writer waits for the ledger
 
 
 def wait_until(condition, seconds, complaint):

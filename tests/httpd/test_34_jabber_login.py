@@ -13,7 +13,7 @@ from xmpp_server import (BAD_CERTIFICATE_HOSTS, GOOD_HOSTS, LOCKABLE_HOST, PLAIN
                          PLAIN_MECHANISM_HOST, WILDCARD_HOST, User)
 
 DIRECT_HOST = "second.example"
-DOWN_SECONDS_MAX = 3
+DOWN_SECONDS_MAX = 6
 DEADLINE_SECONDS = 10
 
 
@@ -182,7 +182,7 @@ def test_server_that_hangs(start_server, program, prosody, ejabberd, log, env):
     for answer in answers:
         assert_unavailable(answer)
     seconds = time.monotonic() - begin
-    assert DEADLINE_SECONDS - 1 < seconds < DEADLINE_SECONDS + 2 * env.patience
+    assert DEADLINE_SECONDS - 1 < seconds < DEADLINE_SECONDS + 8 * env.patience
     for client in clients:
         assert client.get("a").body == b"x"
 

@@ -129,7 +129,7 @@ def test_sweeping_does_not_stop_requests(server, users, records):
         started = time.monotonic()
         assert client.put("probe", b"x").status in (200, 201)
         slowest_seconds = max(slowest_seconds, time.monotonic() - started)
-    assert slowest_seconds < 2
+    assert slowest_seconds < 4
 
 
 def end_of(owner, name):

@@ -10,7 +10,7 @@ import pytest
 from answer import assert_problem, assert_safe_headers
 from client import JSON
 from config import Site
-from records import Records
+from records import BUSY_SECONDS, Records
 from server import StartFailed
 
 BUSY_SECONDS_MAX = 15
@@ -51,7 +51,7 @@ def test_locked_ledger_is_503_with_retry_after_and_nothing_is_lost(start_server,
         started = time.monotonic()
         assert owner.open_link(link).body == b"kept"
         assert len(owner.listing()["files"]) == 1
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < BUSY_SECONDS / 2
     assert owner.put("new", b"new").status == 201
     assert owner.get("kept").body == b"kept"
     Records(server).assert_consistent()

@@ -17,7 +17,7 @@ from admin import Admin
 from client import Client, link_path
 from config import Site
 from paced_reader import PacedReader
-from records import wait_until
+from records import BUSY_SECONDS, wait_until
 from server import StartFailed
 from traffic_ledger import Traffic, TrafficLedger
 
@@ -28,7 +28,6 @@ LOST_SECONDS_MAX = 1.5
 LOAD_SECONDS = 3
 CLIENTS = 4
 SETTLE_SECONDS = 60
-BUSY_SECONDS = 5  # so long a writer waits for the ledger
 KILLED = "AH10392|exit signal Killed"
 FLUSH_FAILED, FLUSH_WORKS = "JF0064", "JF0065"
 

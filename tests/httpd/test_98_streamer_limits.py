@@ -223,12 +223,12 @@ def test_new_rate_holds_for_streams_in_progress(start_streamer, requester, ends)
 # Time
 
 
-def ends_within(peer, least_seconds, begin, streamer):
+def ends_within(peer, least_seconds, begin, streamer, late_seconds=8):
     """The connection ends after so long, not before and not much later."""
     peer.settimeout(30 * streamer.env.patience)
     hear_end(peer)
     seconds = time.monotonic() - begin
-    return least_seconds - 0.1 <= seconds < least_seconds + 3 * streamer.env.patience
+    return least_seconds - 0.1 <= seconds < least_seconds + late_seconds * streamer.env.patience
 
 
 def test_time_before_activation(start_streamer, requester, ends):
@@ -248,34 +248,33 @@ def test_time_before_activation(start_streamer, requester, ends):
 
 
 def test_second_end_does_not_prolong_the_time_before_activation(start_streamer, ends):
-    streamer = start_streamer("activation-timeout 1")
+    streamer = start_streamer("activation-timeout 6")
     name = some_hash()
     begin = time.monotonic()
     first = ends(join(streamer.address(), name))
-    assert is_quiet(first, 0.5)
+    assert is_quiet(first, 4)
     ends(join(streamer.address(), name))
-    assert ends_within(first, 1, begin, streamer)
+    assert ends_within(first, 6, begin, streamer, late_seconds=2)
 
 
 def test_activated_stream_is_not_in_a_hurry(start_streamer, requester, ends):
-    streamer = start_streamer("activation-timeout 1")
+    streamer = start_streamer("activation-timeout 3")
     near, far = ends(*requester.open(OWN_COMPONENT, streamer.address(), TARGET))
-    assert is_quiet(far, 1.5)
+    assert is_quiet(far, 3.5)
     near.sendall(b"content")
     assert hear(far, 7) == b"content"
 
 
 def test_idle_time(start_streamer, requester, ends):
-    streamer = start_streamer("idle-timeout 1")
+    streamer = start_streamer("idle-timeout 3")
     near, far = ends(*requester.open(OWN_COMPONENT, streamer.address(), TARGET))
-    begin = time.monotonic()
     # One direction is enough to live on.
-    while time.monotonic() - begin < 1.5:
+    for _ in range(4):
+        begin = time.monotonic()
         near.sendall(b"x")
         assert hear(far, 1) == b"x"
-        assert is_quiet(far, 0.3)
-    begin = time.monotonic() - 0.3
-    assert ends_within(far, 1, begin, streamer)
+        assert is_quiet(far, 1)
+    assert ends_within(far, 3, begin, streamer)
     assert hear_end(near) == b""
     streamer.wait_for("JF0210: .*idle")
 
